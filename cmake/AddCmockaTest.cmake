@@ -1,0 +1,13 @@
+# add_cmocka_test(test_repeat LABEL unit SOURCES test_repeat.c LINK analyzers)
+function(add_cmocka_test name)
+  cmake_parse_arguments(TEST "" "LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${TEST_SOURCES})
+  target_link_libraries(${name} PRIVATE build_flags ${TEST_LINK} PkgConfig::CMOCKA)
+  target_compile_definitions(${name} PRIVATE
+    SUQIU_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT TEST_TIMEOUT)
+    set(TEST_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${TEST_LABEL}" TIMEOUT ${TEST_TIMEOUT})
+endfunction()
