@@ -9,3 +9,6 @@ add_cmocka_test(test_dict_files LABEL unit SOURCES unit/test_dict_files.c LINK b
 add_cmocka_test(test_calendar LABEL unit SOURCES unit/test_calendar.c LINK analyzers)
 add_cmocka_test(test_deadline LABEL unit SOURCES unit/test_deadline.c LINK analyzers)
 add_cmocka_test(test_deadline_sample LABEL unit SOURCES unit/test_deadline_sample.c LINK analyzers)
+add_cmocka_test(test_config LABEL unit SOURCES unit/test_config.c LINK base)
+add_cmocka_test(test_display LABEL unit SOURCES unit/test_display.c LINK base)
+add_cmocka_test(test_units LABEL unit SOURCES unit/test_units.c LINK analyzers)

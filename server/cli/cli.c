@@ -1,0 +1,100 @@
+/* What every command does the same way: settings, help, errors, output. */
+#include "server/cli/cli.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/base/log.h"
+
+enum { HELP_BYTES_MAX = 256 * 1024 };
+
+void
+cli_put_help(struct buf *buf, const struct cli_help *help)
+{
+    buf_printf(buf, "Usage: %s\n", help->usage);
+    if (help->text != NULL && help->text[0] != '\0') {
+        buf_printf(buf, "\n%s", help->text);
+    }
+    if (help->flag_count > 0 || help->groups != 0) {
+        buf_put_text(buf, "\nFlags:\n");
+        config_put_help(buf, help->groups, help->flags, help->flag_count);
+    }
+}
+
+bool
+cli_begin(const struct cli_help *help,
+          int *argc,
+          char **argv,
+          struct config *config,
+          int *exit_code)
+{
+    struct err err = {0};
+    enum log_level level;
+
+    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            struct buf buf;
+
+            buf_init(&buf, HELP_BYTES_MAX);
+            cli_put_help(&buf, help);
+            *exit_code = cli_put_out(&buf);
+            buf_release(&buf);
+            return false;
+        }
+    }
+    if (config_read(help->groups, help->flags, help->flag_count, argc, argv,
+                    config, &err) != ERR_OK) {
+        /* A wrong setting is wrong usage, wherever it stands. */
+        *exit_code = cli_fail(&err);
+        if (err_code_kind(err.code) == ERR_KIND_BAD_INPUT) {
+            *exit_code = CLI_USAGE;
+        }
+        return false;
+    }
+    if (log_level_from_name(config->log_level, &level)) {
+        log_set_level(level);
+    }
+    return true;
+}
+
+int
+cli_fail(const struct err *err)
+{
+    assert(err->code != ERR_OK);
+    (void)fprintf(stderr, "suqiu: %s\n", err->detail);
+    return err->code == ERR_USAGE ? CLI_USAGE : CLI_FAILED;
+}
+
+static int
+cli_out_failed(void)
+{
+    (void)fprintf(stderr, "suqiu: standard output cannot be written: %s\n",
+                  strerror(errno));
+    return CLI_FAILED;
+}
+
+int
+cli_put_out(const struct buf *buf)
+{
+    struct err err = {0};
+
+    if (buf_check(buf, &err) != ERR_OK) {
+        return cli_fail(&err);
+    }
+    if (fwrite(buf->data, 1, buf->bytes, stdout) != buf->bytes ||
+        fflush(stdout) != 0) {
+        return cli_out_failed();
+    }
+    return CLI_FINE;
+}
+
+int
+cli_end_out(int exit_code)
+{
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        return cli_out_failed();
+    }
+    return exit_code;
+}
