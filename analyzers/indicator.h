@@ -10,7 +10,11 @@
  * Source    《客户全方位服务体系建设宣贯》, docs/glossary.md
  * Columns   number,code,name_zh,name_en,level,numerator,denominator,factor,
  *           unit,period,good,target,source,formula_zh
- *   numerator, denominator: `measure:NAME`, `fact:NAME` or `fed`
+ *   numerator, denominator: `measure:NAME`, `fact:NAME` or `fed`; a count
+ *   without a denominator is fed with the denominator 1
+ *   source: live, proxy (a stand-in can be counted, the real value is fed) or
+ *   fed; a live row needs a measure above and a measure or fact below
+ *   target is text for people; good: up|down; level: overall|first|second
  */
 #ifndef ANALYZERS_INDICATOR_H
 #define ANALYZERS_INDICATOR_H
@@ -35,14 +39,17 @@ struct indicator_row {
     struct span level; /* overall, first, second */
     struct span numerator;
     struct span denominator;
-    struct span unit; /* "%", "h", "1/百万户" */
-    struct span good; /* up, down */
+    struct span unit;   /* "%", "h", "1/百万户" */
+    struct span good;   /* up, down */
+    struct span period; /* "month,year": how often it is read; for people */
     struct span target;
     struct span formula_zh;
     double factor; /* value = numerator / denominator * factor */
     enum indicator_source source;
 };
 
+/* Errors  NO_COLUMN; BAD_TABLE naming line and column; a number, code or
+ * Chinese name that stands twice is BAD_TABLE */
 enum err_code indicator_build(const struct dictionary_file *files,
                               size_t file_count,
                               struct indicator_table **out,
@@ -53,8 +60,8 @@ size_t indicator_count(const struct indicator_table *table);
 const struct indicator_row *indicator_row(const struct indicator_table *table,
                                           size_t index);
 /* Row by code or Chinese name, or NULL. */
-const struct indicator_row *
-indicator_find(const struct indicator_table *table, struct span name);
+const struct indicator_row *indicator_find(const struct indicator_table *table,
+                                           struct span name);
 
 /* The value, or false when the denominator is zero. */
 bool indicator_value(const struct indicator_row *row,
@@ -73,7 +80,9 @@ enum period_kind {
     PERIOD_YEAR
 };
 
-/* Days [first, last] of a period's name. Errors BAD_VALUE. */
+/* Days [first, last] of a period's name; outputs untouched on error. Weeks are
+ * those of ISO 8601: Monday to Sunday, the year is that of the Thursday, so
+ * 2021-01-01 lies in 2020-W53. Errors BAD_VALUE, field "period". */
 enum err_code period_parse(struct span name,
                            enum period_kind *kind,
                            int32_t *first_day,
@@ -82,9 +91,8 @@ enum err_code period_parse(struct span name,
 
 enum { PERIOD_NAME_BYTES = 24 };
 /* Name of the period of `kind` (not HOUR) that holds `day`. */
-char *period_name(enum period_kind kind,
-                  int32_t day,
-                  char out[PERIOD_NAME_BYTES]);
+char *
+period_name(enum period_kind kind, int32_t day, char out[PERIOD_NAME_BYTES]);
 /* First day of the period of `kind` (not HOUR) that holds `day`. */
 int32_t period_first_day(enum period_kind kind, int32_t day);
 /* First day of the next period. */
