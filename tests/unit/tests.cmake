@@ -12,5 +12,5 @@ add_cmocka_test(test_deadline_sample LABEL unit SOURCES unit/test_deadline_sampl
 add_cmocka_test(test_config LABEL unit SOURCES unit/test_config.c LINK base)
 add_cmocka_test(test_display LABEL unit SOURCES unit/test_display.c LINK base)
 add_cmocka_test(test_units LABEL unit SOURCES unit/test_units.c LINK analyzers)
-add_cmocka_test(test_units LABEL unit SOURCES unit/test_units.c LINK analyzers)
 add_cmocka_test(test_indicator LABEL unit SOURCES unit/test_indicator.c LINK analyzers)
+add_cmocka_test(test_region LABEL unit SOURCES unit/test_region.c LINK analyzers)
