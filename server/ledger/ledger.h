@@ -1,0 +1,166 @@
+/*
+ * ledger: the one place where tickets change.
+ *
+ * Flow      classify -> [ledger: dedupe, repeat, deadlines, put, count, commit]
+ * Input     judged tickets, events, refused lines, facts; one batch at a time
+ * Output    one LMDB transaction a batch, holding records, states, indexes,
+ *           clocks and counters together
+ * Effects   writes the store; owned by one thread
+ *
+ *   ledger_begin -> ledger_put_* ... -> ledger_commit (or ledger_abort)
+ *
+ * Nothing may be acknowledged before ledger_commit returned ERR_OK. After an
+ * error nothing of the batch is stored and the ledger is as it was before
+ * ledger_begin.
+ *
+ * Source    docs/storage-format.md; ARCHITECTURE.md, "The ledger"
+ */
+#ifndef SERVER_LEDGER_LEDGER_H
+#define SERVER_LEDGER_LEDGER_H
+
+#include "analyzers/classify.h"
+#include "analyzers/dictionary.h"
+#include "server/ledger/numbers.h"
+#include "server/ledger/state.h"
+#include "server/ledger/store.h"
+#include "server/ledger/tally.h"
+
+struct ledger;
+
+struct ledger_totals {
+#define TOTAL_ROW(name, text) uint64_t name;
+#include "server/ledger/totals.def"
+#undef TOTAL_ROW
+};
+
+enum ledger_outcome {
+    LEDGER_ACCEPTED,
+    LEDGER_DUPLICATE, /* word for word there already */
+    LEDGER_UPDATED,   /* a new version of a ticket */
+    LEDGER_WAITING    /* an event ahead of its ticket: kept */
+};
+
+enum {
+    LEDGER_TICK_CLOCKS_MAX = 20000,  /* clocks judged in one batch */
+    LEDGER_REJECT_BYTES_MAX = 16384, /* of a refused line that are kept */
+    LEDGER_FACT_NAME_BYTES_MAX = 200
+};
+
+/*
+ * Open over a store that is open for writing. `dictionary` is borrowed until
+ * ledger_close or ledger_set_dictionary.
+ * Cost    reads 16 bytes a ticket and 40 bytes a ticket of the repeat window
+ */
+enum err_code ledger_open(struct store *store,
+                          const struct dictionary *dictionary,
+                          struct ledger **out,
+                          struct err *err) MUST_CHECK;
+void ledger_close(struct ledger **ledger);
+
+/* From the next batch on judge clocks by this dictionary. */
+void ledger_set_dictionary(struct ledger *ledger,
+                           const struct dictionary *dictionary);
+
+/*
+ * Begin a batch at `now_us`: clocks that ran out since the last one are marked
+ * (at most LEDGER_TICK_CLOCKS_MAX; the rest in the batches after).
+ */
+enum err_code
+ledger_begin(struct ledger *ledger, int64_t now_us, struct err *err) MUST_CHECK;
+
+/* Put one judged ticket. Spans are copied. */
+enum err_code ledger_put_ticket(struct ledger *ledger,
+                                const struct ticket *ticket,
+                                const struct verdict *verdict,
+                                enum ledger_outcome *outcome,
+                                struct err *err) MUST_CHECK;
+
+enum err_code ledger_put_event(struct ledger *ledger,
+                               const struct ticket_event *event,
+                               enum ledger_outcome *outcome,
+                               struct err *err) MUST_CHECK;
+
+/* A line that could not be read. Spans are copied. */
+struct ledger_reject {
+    int64_t at_us;
+    uint64_t line;
+    enum err_code code;
+    struct span source; /* "feed", "http", a file's name */
+    struct span field;
+    struct span detail;
+    struct span bytes;   /* the line, cut at LEDGER_REJECT_BYTES_MAX */
+    uint64_t line_bytes; /* how long it was */
+};
+enum err_code ledger_put_reject(struct ledger *ledger,
+                                const struct ledger_reject *reject,
+                                struct err *err) MUST_CHECK;
+
+/* A fed value (customer counts, indicator numerators). Replaces the one of the
+ * same name, unit and period. */
+struct ledger_fact {
+    struct span name;   /* "customers", an indicator's code */
+    struct span unit;   /* path, empty = all */
+    struct span period; /* "2018-Q1", empty = any */
+    double numerator;
+    double denominator; /* 1 for a plain number */
+    int64_t at_us;
+    struct span by;
+};
+enum err_code ledger_put_fact(struct ledger *ledger,
+                              const struct ledger_fact *fact,
+                              struct err *err) MUST_CHECK;
+
+/*
+ * Make the batch durable. After any error the batch is gone (as after
+ * ledger_abort). An IO error leaves it unknown whether the data reached the
+ * disk: close everything and start again.
+ */
+enum err_code ledger_commit(struct ledger *ledger, struct err *err) MUST_CHECK;
+void ledger_abort(struct ledger *ledger);
+
+/* Log sequence that the next record gets: the number of the state of the
+ * store after the last commit. Any thread. */
+uint64_t ledger_next_seq(const struct ledger *ledger);
+
+/* Totals after the last commit. Any thread; each number is whole, the set may
+ * be of two commits. */
+struct ledger_totals ledger_totals(const struct ledger *ledger);
+
+/* When the next clock runs out, STATE_NEVER if none runs; after the last
+ * commit. Writer thread. */
+int64_t ledger_next_due_us(struct ledger *ledger, struct err *err);
+
+/* Memory of the tables, bytes. Any thread. */
+size_t ledger_memory_bytes(const struct ledger *ledger);
+
+/* The thresholds tally_state needs, from a dictionary. */
+struct tally_rules ledger_tally_rules(const struct dictionary *dictionary);
+
+/* Numbers of tickets by id and by key; readers verify in their snapshot. */
+const struct numbers *ledger_ids(const struct ledger *ledger);
+
+/* --- shared with the readers and fsck --- */
+
+/* Hash of a repeat key: 0 when the field is empty or no key. */
+uint64_t ledger_key_hash(const struct store *store,
+                         enum repeat_key key,
+                         const struct ticket *ticket);
+
+/* The clocks of a state by a dictionary: fills clock_count and clocks.
+ * kind_ids[kind] are name ids. pauses as deadline_input. */
+void ledger_judge_clocks(const struct dictionary *dictionary,
+                         const uint32_t *kind_ids,
+                         int64_t tick_us,
+                         const int64_t *pauses_us,
+                         size_t pause_count,
+                         struct ticket_state *state);
+
+enum { LEDGER_PAUSES_MAX = 64 };
+
+/* Pairs of suspend and resume among events in the order of time; returns
+ * pairs. pauses_us has room for 2 * LEDGER_PAUSES_MAX. */
+size_t ledger_pauses(const struct ticket_event *events,
+                     size_t event_count,
+                     int64_t *pauses_us);
+
+#endif /* SERVER_LEDGER_LEDGER_H */

@@ -1,0 +1,83 @@
+/*
+ * tally: what one ticket contributes to the counters.
+ *
+ * Counters are the sum of tally_state over all tickets and nothing else: the
+ * ledger adds the new and subtracts the old contribution of every ticket it
+ * changes, fsck adds all of them up again.
+ *
+ * Effects   none
+ */
+#ifndef SERVER_LEDGER_TALLY_H
+#define SERVER_LEDGER_TALLY_H
+
+#include "server/ledger/state.h"
+
+enum counter {
+#define COUNTER_ROW(name, anchor, chinese, text) COUNTER_##name,
+#include "server/ledger/counters.def"
+#undef COUNTER_ROW
+    COUNTER_COUNT
+};
+_Static_assert(COUNTER_COUNT <= 64, "a set of counters is one 64-bit word");
+
+enum counter_anchor { COUNTER_ACCEPTED, COUNTER_DUE, COUNTER_DISTINCT };
+
+const char *counter_name(enum counter counter);    /* "received" */
+const char *counter_chinese(enum counter counter); /* "受理" */
+const char *counter_text(enum counter counter);
+enum counter_anchor counter_anchor(enum counter counter);
+/* Counter of that name; false when there is none. */
+bool counter_from(struct span name, enum counter *out);
+
+enum tally_dimension {
+    TALLY_ALL,
+    TALLY_CATEGORY_REGION, /* category * 4 + region */
+    TALLY_SUBCATEGORY,     /* name id */
+    TALLY_CHANNEL,
+    TALLY_TYPE,
+    TALLY_CLOCK, /* name id of the clock kind */
+    TALLY_DIMENSION_COUNT
+};
+
+#define TALLY_SLOT(dimension, value, counter)                                  \
+    ((uint32_t)(dimension) << 28 | (uint32_t)(value) << 8 | (uint32_t)(counter))
+#define TALLY_SLOT_DIMENSION(slot) ((enum tally_dimension)((slot) >> 28))
+#define TALLY_SLOT_VALUE(slot) ((slot) >> 8 & 0xFFFFFu)
+#define TALLY_SLOT_COUNTER(slot) ((enum counter)((slot)&0xFFu))
+
+struct tally {
+    uint64_t accepted_set; /* bits (1 << counter), in the accepted period */
+    uint64_t due_set;      /* bits, in the period of reply_due_us */
+    int64_t accepted_at_us;
+    int64_t reply_due_us; /* STATE_NEVER when due_set is empty */
+    uint32_t unit_id;
+    uint32_t dimension_value[TALLY_CLOCK]; /* [dimension], not TALLY_CLOCK */
+    uint32_t overdue_count;
+    uint32_t overdue_kind_id[DEADLINE_KINDS_MAX];
+    uint64_t person; /* of a quality complaint: whom to count once; else 0 */
+};
+
+/* The thresholds that decide which calls count as repeats. */
+struct tally_rules {
+    uint32_t repeat_min;
+    uint32_t third_call_min;
+    uint32_t burst_min;
+};
+
+/*
+ * What `state` contributes, clocks judged as of as_of_us (STATE_NEVER: as the
+ * state's own overdue marks say).
+ * Cost    O(clocks)
+ */
+void tally_state(const struct ticket_state *state,
+                 const struct tally_rules *rules,
+                 int64_t as_of_us,
+                 struct tally *out);
+
+/* A complaint in the sense of the statistics: type complaint; of unknown type
+ * when it has a category. */
+bool tally_is_complaint(const struct ticket_state *state);
+
+bool tally_equal(const struct tally *a, const struct tally *b);
+
+#endif /* SERVER_LEDGER_TALLY_H */
