@@ -426,6 +426,12 @@ fold_char(uint32_t c)
     return c;
 }
 
+static bool
+is_ideograph(uint32_t c)
+{
+    return c >= 0x4E00 && c <= 0x9FFF;
+}
+
 /* Full-width, case, blanks, punctuation, brackets; `#` and dashes after a
  * number become `-`. Never longer than the input. */
 static size_t
@@ -437,7 +443,7 @@ fold_address(struct span address, char *out)
     while (address.bytes > 0) {
         uint32_t given = 0;
         size_t bytes = utf8_next(address, &given);
-        uint32_t c = fold_char(given);
+        uint32_t c = is_ideograph(given) ? given : fold_char(given);
 
         if (c == '(') {
             depth++;
@@ -483,7 +489,9 @@ leading_part(struct span text,
         if (is_digit(text.data[at])) {
             return 0;
         }
-        if (chars >= min && span_starts(rest, tail) &&
+        /* the third byte of a Chinese character tells most of them apart */
+        if (chars >= min && rest.bytes >= tail.bytes &&
+            rest.data[2] == suffix[2] && span_starts(rest, tail) &&
             !one_of(char_before(text, at), not_before) &&
             !one_of(char_at(text, at + tail.bytes), not_after)) {
             return at + tail.bytes;
@@ -565,18 +573,24 @@ room_bytes(struct span rest)
 }
 
 /*
- * Rewrite behind numbers: containers to `-`, room words away. `text` lies at or
- * behind `out` in the same buffer; the result is never longer.
+ * Rewrite in place behind numbers: containers to `-`, room words away. Returns
+ * the bytes left, never more than there were.
  */
 static size_t
-rewrite(struct span text, char *out, struct household *household)
+rewrite(char *out, size_t out_bytes, struct household *household)
 {
-    size_t used = 0;
+    struct span text = {out, out_bytes};
     size_t at = 0;
+    size_t used;
 
+    while (at < text.bytes && !is_alnum(text.data[at])) {
+        at++;
+    }
+    used = at;
     while (at < text.bytes) {
         struct span rest = {text.data + at, text.bytes - at};
-        bool behind = used > 0 && is_alnum(out[used - 1]);
+        bool behind =
+            used > 0 && is_alnum(out[used - 1]) && !is_alnum(text.data[at]);
         size_t container = behind ? container_bytes(rest) : 0;
         size_t room = behind && is_digit(out[used - 1]) ? room_bytes(rest) : 0;
 
@@ -643,17 +657,19 @@ repeat_normalise_address(struct span address, char *out)
     size_t name_chars = 0;
     size_t at = 0;
 
+    text.bytes = rewrite(out, text.bytes, &household);
+    if (!household.room && !ends_in_household(text, &household)) {
+        return 0;
+    }
     text = strip_area(text);
-    text.bytes = rewrite(text, out, &household);
-    text.data = out;
     while (at < text.bytes && !is_digit(text.data[at])) {
         at += char_at(text, at).bytes;
         name_chars++;
     }
     if (at == text.bytes || name_chars < ADDRESS_NAME_CHARS_MIN ||
-        utf8_count(text) < ADDRESS_CHARS_MIN ||
-        !(household.room || ends_in_household(text, &household))) {
+        utf8_count(text) < ADDRESS_CHARS_MIN) {
         return 0;
     }
+    memmove(out, text.data, text.bytes);
     return text.bytes;
 }

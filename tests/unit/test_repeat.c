@@ -322,6 +322,9 @@ one_household_has_one_spelling(void **state)
                  "南关街道长城社区供销巷9号");
     household_is("同心县预旺镇土峰村4组25号", "预旺镇土峰村4组25号");
     household_is("枫林湾小区5号楼201室", "枫林湾小区5-201");
+    household_is("枫林湾小区5号楼2室", "枫林湾小区5-2");
+    household_is("枫林湾小区3-2-5", "枫林湾小区3-2-5");
+    household_is("【城区】枫林湾小区(南门)5号楼201室", "枫林湾小区5-201");
 }
 
 static void
@@ -347,6 +350,9 @@ villages_buildings_and_compounds_are_many_households(void **state)
         "银川市兴庆区5号楼1703室",
         "兴庆区民生巷9号",
         "3-2-501",
+        "枫林湾小区3号楼12",
+        "秀水园5号楼1单元703室",
+        "幸福小巷9号",
     };
 
     (void)state;
