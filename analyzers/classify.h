@@ -25,12 +25,12 @@ enum {
 };
 
 enum verdict_flag {
-    VERDICT_TEST_TICKET = 1u << 0,  /* 测试工单 */
-    VERDICT_NOT_UTILITY = 1u << 1,  /* another party's act */
-    VERDICT_MULTI_TOPIC = 1u << 2,  /* secondary is not empty */
+    VERDICT_TEST_TICKET = 1u << 0, /* 测试工单 */
+    VERDICT_NOT_UTILITY = 1u << 1, /* another party's act */
+    VERDICT_MULTI_TOPIC = 1u << 2, /* secondary is not empty */
     VERDICT_TRUNCATED_SCAN = 1u << 3,
-    VERDICT_INCOMPLETE = 1u << 4,   /* a rule hit its match limit */
-    VERDICT_FALSE_CLAIM = 1u << 5   /* the text says it is no complaint */
+    VERDICT_INCOMPLETE = 1u << 4, /* a rule hit its match limit */
+    VERDICT_FALSE_CLAIM = 1u << 5 /* the text says it is no complaint */
 };
 
 /* "test_ticket", …; NULL for an unknown bit. Append only. */
@@ -61,7 +61,7 @@ struct evidence {
 struct verdict {
     enum ticket_category category;
     enum ticket_category runner_up; /* NONE when nothing else spoke */
-    uint32_t secondary; /* bit set of (1u << category), never the primary */
+    uint32_t secondary;  /* bit set of (1u << category), never the primary */
     int32_t subcategory; /* taxonomy row or TAXONOMY_NONE */
     int32_t topic;       /* taxonomy row or TAXONOMY_NONE */
     int32_t matter; /* second-level row the text is about, also when it is no

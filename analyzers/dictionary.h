@@ -33,6 +33,7 @@ struct dictionary {
     struct taxonomy *taxonomy;   /* taxonomy.h: categories.csv */
     struct cleaner *cleaner;     /* clean.h: t2s.csv, boilerplate.csv */
     struct rules *rules;         /* rules.h: rules/ *.csv, words.csv */
+    struct scoring *scoring;     /* scoring.h: scoring.csv, boundaries.csv */
     struct model *model;         /* model.h: model.tsv; NULL when absent/off */
     struct units *units;         /* units.h: units.csv */
     struct region_table *region; /* region.h: regions.csv, towns */
@@ -60,9 +61,7 @@ enum err_code dictionary_build(const struct dictionary_file *files,
 void dictionary_free(struct dictionary **dictionary);
 
 /* The file of that path, or NULL. For the loaders of the single tables. */
-const struct dictionary_file *
-dictionary_find_file(const struct dictionary_file *files,
-                     size_t file_count,
-                     const char *path);
+const struct dictionary_file *dictionary_find_file(
+    const struct dictionary_file *files, size_t file_count, const char *path);
 
 #endif /* ANALYZERS_DICTIONARY_H */

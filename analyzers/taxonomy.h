@@ -17,7 +17,11 @@
 #include "analyzers/dictionary.h"
 #include "analyzers/ticket.h"
 
-enum { TAXONOMY_NONE = -1, TAXONOMY_ROWS_MAX = 1000 };
+enum {
+    TAXONOMY_NONE = -1,
+    TAXONOMY_ROWS_MAX = 1000,
+    TAXONOMY_CLASSES_MAX = 31 /* second-level names; one more class is none */
+};
 
 struct taxonomy;
 
@@ -26,8 +30,9 @@ struct taxonomy_row {
     struct span code;    /* "service.conduct" */
     struct span chinese; /* "服务行为" */
     struct span english;
-    struct span group; /* 一类, 二类, 生产类 or empty */
-    int32_t parent;    /* of a topic: its subcategory's row; else NONE */
+    struct span group;   /* 一类, 二类, 生产类 or empty */
+    int32_t parent;      /* of a topic: its subcategory's row; else NONE */
+    int32_t class_index; /* position of its second-level name, from 0 */
     bool scored;
 };
 
@@ -41,9 +46,12 @@ size_t taxonomy_row_count(const struct taxonomy *taxonomy);
 const struct taxonomy_row *taxonomy_row(const struct taxonomy *taxonomy,
                                         int32_t row);
 
+/* The second-level names as classes 0..count-1, in the order of the table. */
+size_t taxonomy_class_count(const struct taxonomy *taxonomy);
+int32_t taxonomy_class_row(const struct taxonomy *taxonomy, size_t class_index);
+
 /* Row of a second-level name (Chinese name or code), or TAXONOMY_NONE. */
-int32_t taxonomy_subcategory(const struct taxonomy *taxonomy,
-                             struct span name);
+int32_t taxonomy_subcategory(const struct taxonomy *taxonomy, struct span name);
 
 /* Row of a third-level name (Chinese name or code) below a subcategory (any
  * subcategory when TAXONOMY_NONE), or TAXONOMY_NONE. */

@@ -1,0 +1,444 @@
+/* Linear model: one hash look-up an n-gram, one row of weights a hit. */
+#include "analyzers/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzers/hundredths.h"
+#include "analyzers/scoring.h"
+#include "analyzers/table.h"
+#include "analyzers/taxonomy.h"
+
+enum {
+    SIEVE_BITS = 1 << 18, /* 32 KB: most unknown n-grams go no further */
+    ID_BYTES = 24,        /* "ngram:" and MODEL_CHARS_MAX characters */
+    FEATURES_MIN = 1
+};
+
+struct slot {
+    uint64_t key; /* 0: free; no n-gram has this key */
+    uint32_t feature;
+};
+
+struct model {
+    size_t class_count; /* with none */
+    size_t feature_count;
+    size_t slot_mask;
+    struct slot *slots;
+    int16_t (*weights)[SCORING_CLASSES_MAX]; /* hundredths of a logit */
+    char (*ids)[ID_BYTES];
+    int32_t bias[SCORING_CLASSES_MAX];
+    uint8_t sieve[SIEVE_BITS / 8];
+};
+
+static uint64_t
+hash_key(uint64_t key)
+{
+    key *= UINT64_C(0x9E3779B97F4A7C15);
+    return key ^ key >> 29;
+}
+
+/* ----------------------------------------------------------------- n-grams */
+
+/* Is it a digit or a Chinese numeral other than 一, which is in too many
+ * words? */
+static bool
+is_numeral(uint16_t c)
+{
+    switch (c) {
+    case 0x4E8C: /* 二 */
+    case 0x4E24: /* 两 */
+    case 0x4E09: /* 三 */
+    case 0x56DB: /* 四 */
+    case 0x4E94: /* 五 */
+    case 0x516D: /* 六 */
+    case 0x4E03: /* 七 */
+    case 0x516B: /* 八 */
+    case 0x4E5D: /* 九 */
+    case 0x5341: /* 十 */
+    case 0x767E: /* 百 */
+    case 0x5343: /* 千 */
+    case 0x51E0: /* 几 */
+        return true;
+    default:
+        return c >= '0' && c <= '9';
+    }
+}
+
+static bool
+is_letter(uint16_t c)
+{
+    return (c >= 0x4E00 && c < 0xA000) || (c >= 0x3400 && c < 0x4DC0) ||
+           (c >= 'a' && c <= 'z') || c == 0x3007;
+}
+
+size_t
+model_ngrams(const struct clean_text *text, struct model_ngram *ngrams)
+{
+    uint64_t window = 0;              /* the last four characters */
+    uint16_t starts[MODEL_CHARS_MAX]; /* where they began, newest first */
+    size_t run = 0;                   /* characters since the last break */
+    size_t count = 0;
+
+    memset(starts, 0, sizeof(starts));
+    for (size_t i = 0; i < text->char_count; i++) {
+        uint16_t c = text->code_point[i];
+        bool numeral = is_numeral(c);
+
+        if (!numeral && !is_letter(c)) {
+            run = 0;
+            continue;
+        }
+        if (numeral) {
+            if (run > 0 && (window & 0xFFFF) == '0') {
+                continue; /* the same number goes on */
+            }
+            c = '0';
+        }
+        window = window << 16 | c;
+        memmove(starts + 1, starts, sizeof(starts) - sizeof(*starts));
+        starts[0] = (uint16_t)i;
+        run++;
+        for (size_t n = MODEL_CHARS_MIN; n <= MODEL_CHARS_MAX && n <= run;
+             n++) {
+            uint64_t mask = n == 4 ? UINT64_MAX : (UINT64_C(1) << 16 * n) - 1;
+
+            if (count == MODEL_TEXT_NGRAMS_MAX) {
+                return count;
+            }
+            ngrams[count++] =
+                (struct model_ngram){window & mask, starts[n - 1], (uint16_t)i};
+        }
+    }
+    return count;
+}
+
+/* ------------------------------------------------------------------- build */
+
+/* The characters of a table's n-gram as a key; 0 when it is none. */
+static uint64_t
+parse_key(struct span text)
+{
+    uint64_t key = 0;
+    size_t chars = 0;
+    uint32_t c;
+    size_t bytes;
+
+    while ((bytes = utf8_next(text, &c)) > 0) {
+        if (c > 0xFFFF || ++chars > MODEL_CHARS_MAX) {
+            return 0;
+        }
+        key = key << 16 | c;
+        text.data += bytes;
+        text.bytes -= bytes;
+    }
+    return chars >= MODEL_CHARS_MIN ? key : 0;
+}
+
+static const struct slot *
+find_slot(const struct model *model, uint64_t key)
+{
+    size_t at = hash_key(key) & model->slot_mask;
+
+    while (model->slots[at].key != 0 && model->slots[at].key != key) {
+        at = (at + 1) & model->slot_mask;
+    }
+    return &model->slots[at];
+}
+
+static size_t
+sieve_bit(uint64_t key)
+{
+    return hash_key(key) >> 40 & (SIEVE_BITS - 1);
+}
+
+static enum err_code
+read_weights(struct model *model,
+             const struct table *table,
+             size_t row,
+             size_t feature,
+             struct err *err)
+{
+    for (size_t c = 0; c < model->class_count; c++) {
+        struct span cell = table_cell(table, row, c + 1);
+        int32_t value;
+
+        if (!hundredths_parse(cell, &value) || value < INT16_MIN ||
+            value > INT16_MAX) {
+            return table_error(table, row, c + 1, ERR_BAD_TABLE, err,
+                               "'%.*s' is no weight; train the model again",
+                               SPAN_ARGS(cell));
+        }
+        if (feature == SIZE_MAX) {
+            model->bias[c] = value;
+        } else {
+            model->weights[feature][c] = (int16_t)value;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code
+read_feature(struct model *model,
+             const struct table *table,
+             size_t row,
+             struct err *err)
+{
+    struct span text = table_cell(table, row, 0);
+    uint64_t key = parse_key(text);
+    size_t feature = model->feature_count;
+    struct slot *slot;
+
+    if (span_is(text, "(bias)")) {
+        return read_weights(model, table, row, SIZE_MAX, err);
+    }
+    if (key == 0) {
+        return table_error(table, row, 0, ERR_BAD_TABLE, err,
+                           "'%.*s' is no n-gram of %d to %d characters; train "
+                           "the model again",
+                           SPAN_ARGS(text), MODEL_CHARS_MIN, MODEL_CHARS_MAX);
+    }
+    slot = &model->slots[find_slot(model, key) - model->slots];
+    if (slot->key != 0) {
+        return table_error(table, row, 0, ERR_BAD_TABLE, err,
+                           "the n-gram '%.*s' stands twice", SPAN_ARGS(text));
+    }
+    *slot = (struct slot){key, (uint32_t)feature};
+    model->sieve[sieve_bit(key) / 8] |= (uint8_t)(1u << (sieve_bit(key) % 8));
+    (void)snprintf(model->ids[feature], ID_BYTES, "ngram:%.*s",
+                   SPAN_ARGS(text));
+    model->feature_count++;
+    return read_weights(model, table, row, feature, err);
+}
+
+/* Columns: ngram, the second-level codes in the order of categories.csv, none.
+ */
+static enum err_code
+check_columns(const struct table *table,
+              const struct taxonomy *taxonomy,
+              struct err *err)
+{
+    size_t classes = taxonomy_class_count(taxonomy);
+    bool fine = table_column_count(table) == classes + 2 &&
+                span_is(table_column_name(table, 0), "ngram") &&
+                span_is(table_column_name(table, classes + 1), "none");
+
+    for (size_t i = 0; fine && i < classes; i++) {
+        int32_t row = taxonomy_class_row(taxonomy, i);
+
+        fine = span_equal(table_column_name(table, i + 1),
+                          taxonomy_row(taxonomy, row)->code);
+    }
+    if (!fine) {
+        return err_set(err, ERR_BAD_TABLE,
+                       "dict/model.tsv: its columns are not ngram, the "
+                       "second-level codes of categories.csv in their order, "
+                       "none; train the model again");
+    }
+    return ERR_OK;
+}
+
+static enum err_code
+read_model(struct model *model,
+           const struct table *table,
+           const struct taxonomy *taxonomy,
+           struct err *err)
+{
+    size_t rows = table_row_count(table);
+    size_t slots = 1024;
+    enum err_code code = check_columns(table, taxonomy, err);
+
+    if (code != ERR_OK) {
+        return code;
+    }
+    if (rows > MODEL_FEATURES_MAX) {
+        return err_set(err, ERR_TOO_LONG, "dict/model.tsv: more than %d rows",
+                       MODEL_FEATURES_MAX);
+    }
+    while (slots < 2 * rows) {
+        slots *= 2;
+    }
+    model->class_count = taxonomy_class_count(taxonomy) + 1;
+    model->slot_mask = slots - 1;
+    model->slots = calloc(slots, sizeof(*model->slots));
+    model->weights = calloc(rows + 1, sizeof(*model->weights));
+    model->ids = calloc(rows + 1, sizeof(*model->ids));
+    if (model->slots == NULL || model->weights == NULL || model->ids == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "dict/model.tsv");
+    }
+    for (size_t row = 0; row < rows; row++) {
+        code = read_feature(model, table, row, err);
+        if (code != ERR_OK) {
+            return code;
+        }
+    }
+    return ERR_OK;
+}
+
+enum err_code
+model_build(const struct dictionary_file *files,
+            size_t file_count,
+            const struct taxonomy *taxonomy,
+            struct model **out,
+            struct err *err)
+{
+    const struct dictionary_file *file =
+        dictionary_find_file(files, file_count, "model.tsv");
+    struct table *table = NULL;
+    struct model *model;
+    enum err_code code;
+
+    *out = NULL;
+    if (file == NULL) {
+        return ERR_OK;
+    }
+    model = calloc(1, sizeof(*model));
+    if (model == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "dict/model.tsv");
+    }
+    code = table_parse("dict/model.tsv", file->bytes, &table, err);
+    if (code == ERR_OK) {
+        code = read_model(model, table, taxonomy, err);
+    }
+    table_free(&table);
+    if (code != ERR_OK) {
+        model_free(&model);
+        return code;
+    }
+    *out = model;
+    return ERR_OK;
+}
+
+void
+model_free(struct model **model)
+{
+    if (*model != NULL) {
+        free((*model)->slots);
+        free((*model)->weights);
+        free((*model)->ids);
+        free(*model);
+        *model = NULL;
+    }
+}
+
+/* ------------------------------------------------------------------- apply */
+
+/* The features of a text that the model knows, in place of its n-grams. */
+static size_t
+known_features(const struct model *model,
+               const struct clean_text *text,
+               struct model_ngram *ngrams,
+               uint32_t *features)
+{
+    size_t count = model_ngrams(text, ngrams);
+    size_t known = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t bit = sieve_bit(ngrams[i].key);
+        const struct slot *slot;
+
+        if ((model->sieve[bit / 8] >> (bit % 8) & 1) == 0) {
+            continue;
+        }
+        slot = find_slot(model, ngrams[i].key);
+        if (slot->key != 0) {
+            ngrams[known] = ngrams[i];
+            features[known++] = slot->feature;
+        }
+    }
+    return known;
+}
+
+void
+model_score(const struct model *model,
+            const struct clean_text *text,
+            float *logits)
+{
+    struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
+    uint32_t features[MODEL_TEXT_NGRAMS_MAX];
+    int32_t sums[SCORING_CLASSES_MAX] = {0};
+    size_t known = known_features(model, text, ngrams, features);
+    float share = known > 0 ? 1.0F / sqrtf((float)known) : 0.0F;
+
+    for (size_t i = 0; i < known; i++) {
+        const int16_t *weights = model->weights[features[i]];
+
+        for (size_t c = 0; c < SCORING_CLASSES_MAX; c++) {
+            sums[c] += weights[c];
+        }
+    }
+    for (size_t c = 0; c < model->class_count; c++) {
+        logits[c] = ((float)model->bias[c] + (float)sums[c] * share) / 100.0F;
+    }
+}
+
+/* How much more a feature says for this class than for the average one. */
+static int32_t
+feature_margin(const struct model *model, uint32_t feature, size_t class_index)
+{
+    int32_t sum = 0;
+
+    for (size_t c = 0; c < model->class_count; c++) {
+        sum += model->weights[feature][c];
+    }
+    return model->weights[feature][class_index] -
+           sum / (int32_t)model->class_count;
+}
+
+/* Into the list by weight, each n-gram and each place once. */
+static size_t
+add_reason(struct model_reason *reasons,
+           size_t count,
+           size_t reason_max,
+           const struct model_reason *one)
+{
+    size_t k;
+
+    for (size_t i = 0; i < count; i++) {
+        if (span_equal(reasons[i].id, one->id) ||
+            (reasons[i].weight >= one->weight && one->start < reasons[i].end &&
+             reasons[i].start < one->end)) {
+            return count;
+        }
+    }
+    if (count == reason_max) {
+        if (reasons[count - 1].weight >= one->weight) {
+            return count;
+        }
+        count--;
+    }
+    for (k = count; k > 0 && reasons[k - 1].weight < one->weight; k--) {
+        reasons[k] = reasons[k - 1];
+    }
+    reasons[k] = *one;
+    return count + 1;
+}
+
+size_t
+model_reasons(const struct model *model,
+              const struct clean_text *text,
+              size_t class_index,
+              struct model_reason *reasons,
+              size_t reason_max)
+{
+    struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
+    uint32_t features[MODEL_TEXT_NGRAMS_MAX];
+    size_t known = known_features(model, text, ngrams, features);
+    float share = known > 0 ? 1.0F / sqrtf((float)known) : 0.0F;
+    size_t count = 0;
+
+    for (size_t i = 0; i < known && reason_max > 0; i++) {
+        int32_t margin = feature_margin(model, features[i], class_index);
+        struct model_reason one = {.id = span_of(model->ids[features[i]]),
+                                   .start = text->at[ngrams[i].first],
+                                   .end = text->at[ngrams[i].last + 1],
+                                   .weight = (int32_t)((float)margin * share)};
+
+        if (one.weight > 0) {
+            count = add_reason(reasons, count, reason_max, &one);
+        }
+    }
+    return count;
+}

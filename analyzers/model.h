@@ -1,0 +1,73 @@
+/*
+ * model: a linear model over character n-grams, for where rules are silent.
+ *
+ * Flow      cleaned text -> [model] -> one logit a class -> classify
+ * Table     model.tsv: n-gram, one weight a class; written by `suqiu train`
+ * Effects   none after model_build
+ *
+ * Multinomial logistic regression. A text's features are those of its n-grams
+ * that the model knows, of MODEL_CHARS_MIN..MODEL_CHARS_MAX characters inside
+ * runs of letters, digits and Chinese characters; a number, in digits or
+ * Chinese, is one character `0`. The sum of their weights is divided by the
+ * square root of their number, so that long texts are not louder than short
+ * ones.
+ */
+#ifndef ANALYZERS_MODEL_H
+#define ANALYZERS_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "analyzers/clean.h"
+#include "analyzers/dictionary.h"
+
+enum {
+    MODEL_CHARS_MIN = 2,
+    MODEL_CHARS_MAX = 4, /* 16 bits a character make a 64-bit key */
+    MODEL_FEATURES_MAX = 100000,
+    MODEL_TEXT_NGRAMS_MAX = 4096 /* of one text; the rest is not looked at */
+};
+
+struct taxonomy;
+struct model;
+
+/* *out is NULL when there is no model.tsv. */
+enum err_code model_build(const struct dictionary_file *files,
+                          size_t file_count,
+                          const struct taxonomy *taxonomy,
+                          struct model **out,
+                          struct err *err) MUST_CHECK;
+void model_free(struct model **model);
+
+/* One n-gram as a key: its characters, 16 bits each, the last one lowest. */
+struct model_ngram {
+    uint64_t key;
+    uint16_t first; /* characters [first, last] of the cleaned text */
+    uint16_t last;
+};
+
+/* The n-grams of a text, repeated ones repeated, in the order of their ends;
+ * ngrams has room for MODEL_TEXT_NGRAMS_MAX. */
+size_t model_ngrams(const struct clean_text *text, struct model_ngram *ngrams);
+
+/* Logits of the classes and, last, of none. Cost: a look-up an n-gram. */
+void model_score(const struct model *model,
+                 const struct clean_text *text,
+                 float *logits);
+
+/* An n-gram and what it adds to a class. */
+struct model_reason {
+    struct span id; /* "ngram:停了三次"; borrowed from the model */
+    uint32_t start; /* bytes of the cleaned text */
+    uint32_t end;
+    int32_t weight; /* hundredths */
+};
+
+/* The reason_max strongest for `class_index`, strongest first. */
+size_t model_reasons(const struct model *model,
+                     const struct clean_text *text,
+                     size_t class_index,
+                     struct model_reason *reasons,
+                     size_t reason_max);
+
+#endif /* ANALYZERS_MODEL_H */
