@@ -797,6 +797,20 @@ normalise_phone(struct span phone, char *out, size_t out_bytes)
     return used >= 7 ? used : 0; /* shorter ones are extensions or codes */
 }
 
+/* The first two levels of a unit's path. */
+static struct span
+city_of_unit(struct span unit)
+{
+    struct span rest = unit;
+
+    (void)span_split(&rest, '/');
+    (void)span_split(&rest, '/');
+    if (rest.data != NULL) {
+        unit.bytes = (size_t)(rest.data - unit.data) - 1;
+    }
+    return unit;
+}
+
 uint64_t
 ledger_key_hash(const struct store *store,
                 enum repeat_key key,
@@ -804,6 +818,7 @@ ledger_key_hash(const struct store *store,
 {
     char room[1 + TICKET_FIELD_BYTES_MAX];
     size_t used = 0;
+    uint64_t hash;
 
     switch (key) {
     case REPEAT_KEY_CUSTOMER:
@@ -829,7 +844,13 @@ ledger_key_hash(const struct store *store,
         return 0;
     }
     room[0] = (char)('0' + (int)key);
-    return store_hash(store, (struct span){room, used + 1});
+    hash = store_hash(store, (struct span){room, used + 1});
+    if (key == REPEAT_KEY_ADDRESS) {
+        /* "3组5号" of one city is not that of another. */
+        hash ^= store_hash(store, city_of_unit(ticket->unit));
+        hash = hash != 0 ? hash : 1;
+    }
+    return hash;
 }
 
 /* Put the ticket at the head of the chains of its keys. */
