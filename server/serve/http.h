@@ -128,8 +128,8 @@ void http_route(struct http_server *server,
                 void *user);
 
 /*
- * Seen before the route's handler, after the route was found: for
- * authorisation. Returns false when it has answered itself. One a server.
+ * Asked when the route is found and before the body is read: for
+ * authorisation. Returns false when it answers itself. One a server.
  */
 typedef bool http_guard(struct http_request *request, void *user);
 void http_set_guard(struct http_server *server, http_guard *guard, void *user);
