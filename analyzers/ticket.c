@@ -9,40 +9,44 @@
 struct word_row {
     const char *wire;
     const char *chinese;
+    uint8_t wire_bytes;
+    uint8_t chinese_bytes;
 };
+#define WORD_ROW(wire, chinese)                                                \
+    {wire, chinese, sizeof(wire) - 1, sizeof(chinese) - 1},
 
 static const struct word_row ticket_type_words[] = {
-#define TICKET_TYPE_ROW(name, wire, chinese) {wire, chinese},
+#define TICKET_TYPE_ROW(name, wire, chinese) WORD_ROW(wire, chinese)
 #include "analyzers/words.def"
 #undef TICKET_TYPE_ROW
 };
 static const struct word_row ticket_channel_words[] = {
-#define TICKET_CHANNEL_ROW(name, wire, chinese) {wire, chinese},
+#define TICKET_CHANNEL_ROW(name, wire, chinese) WORD_ROW(wire, chinese)
 #include "analyzers/words.def"
 #undef TICKET_CHANNEL_ROW
 };
 static const struct word_row ticket_region_words[] = {
-#define TICKET_REGION_ROW(name, wire, chinese) {wire, chinese},
+#define TICKET_REGION_ROW(name, wire, chinese) WORD_ROW(wire, chinese)
 #include "analyzers/words.def"
 #undef TICKET_REGION_ROW
 };
 static const struct word_row ticket_category_words[] = {
-#define TICKET_CATEGORY_ROW(name, wire, chinese) {wire, chinese},
+#define TICKET_CATEGORY_ROW(name, wire, chinese) WORD_ROW(wire, chinese)
 #include "analyzers/words.def"
 #undef TICKET_CATEGORY_ROW
 };
 static const struct word_row event_kind_words[] = {
-#define EVENT_KIND_ROW(name, wire, chinese) {wire, chinese},
+#define EVENT_KIND_ROW(name, wire, chinese) WORD_ROW(wire, chinese)
 #include "analyzers/words.def"
 #undef EVENT_KIND_ROW
 };
 static const struct word_row event_satisfaction_words[] = {
-#define EVENT_SATISFACTION_ROW(name, wire, chinese) {wire, chinese},
+#define EVENT_SATISFACTION_ROW(name, wire, chinese) WORD_ROW(wire, chinese)
 #include "analyzers/words.def"
 #undef EVENT_SATISFACTION_ROW
 };
 static const struct word_row event_substantiated_words[] = {
-#define EVENT_SUBSTANTIATED_ROW(name, wire, chinese) {wire, chinese},
+#define EVENT_SUBSTANTIATED_ROW(name, wire, chinese) WORD_ROW(wire, chinese)
 #include "analyzers/words.def"
 #undef EVENT_SUBSTANTIATED_ROW
 };
@@ -53,8 +57,14 @@ word_find(const struct word_row *rows,
           struct span word,
           size_t *out)
 {
+    if (word.bytes == 0) {
+        return false;
+    }
     for (size_t i = 0; i < row_count; i++) {
-        if (span_is(word, rows[i].wire) || span_is(word, rows[i].chinese)) {
+        if ((word.bytes == rows[i].wire_bytes &&
+             memcmp(word.data, rows[i].wire, word.bytes) == 0) ||
+            (word.bytes == rows[i].chinese_bytes &&
+             memcmp(word.data, rows[i].chinese, word.bytes) == 0)) {
             *out = i;
             return true;
         }
