@@ -1,0 +1,303 @@
+/* suqiu serve: the server: wiring, signals, the order of starting and ending.
+ */
+#define LOG_MODULE "serve"
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/base/log.h"
+#include "server/base/wake.h"
+#include "server/cli/cli.h"
+#include "server/cli/open_dictionary.h"
+#include "server/ingest/feed.h"
+#include "server/ingest/http_intake.h"
+#include "server/writer.h"
+
+enum { SERVE_DRAIN_TICK_US = 20000 };
+
+const struct cli_help cmd_serve_help = {
+    .usage = "suqiu serve --data DIR [FLAGS]",
+    .text =
+        "Takes in records over the feed (TCP) and over HTTP, stores them in "
+        "DIR and\nanswers questions over HTTP. Ctrl-C or SIGTERM ends it: "
+        "what was received is\nstored and acknowledged first. The ports in "
+        "use are printed and written to\nDIR/ports.\n",
+    .groups = CONFIG_DICT | CONFIG_STORE | CONFIG_SERVE,
+};
+
+/* Everything the server owns, in the order of starting. */
+struct server {
+    struct config config;
+    struct dictionary *dictionary;
+    struct columns *columns;
+    struct store *store;
+    struct ledger *ledger;
+    struct writer *writer;
+    struct event_base *base;
+    struct http_server *http;
+    struct http_intake *intake;
+    struct feed *feed;
+    struct event *ev_term;
+    struct event *ev_int;
+    struct event *ev_fatal;
+    struct event *ev_drain;
+    struct wake fatal_wake;
+    bool failed;
+    bool draining;
+};
+
+/* --- ending ------------------------------------------------------------- */
+
+/* Wait until every answer is out, then leave the loop. */
+static void
+drain_cb(evutil_socket_t fd, short what, void *data)
+{
+    struct server *server = data;
+    const struct timeval soon = {0, SERVE_DRAIN_TICK_US};
+
+    (void)fd;
+    (void)what;
+    if (server->failed || (http_intake_jobs(server->intake) == 0 &&
+                           http_server_idle(server->http))) {
+        (void)event_base_loopbreak(server->base);
+        return;
+    }
+    (void)event_add(server->ev_drain, &soon);
+}
+
+static void
+begin_drain(struct server *server)
+{
+    if (server->draining) {
+        (void)event_base_loopbreak(server->base); /* asked twice: at once */
+        return;
+    }
+    server->draining = true;
+    log_info("stopping");
+    http_server_drain(server->http);
+    feed_free(&server->feed);
+    drain_cb(-1, 0, server);
+}
+
+static void
+signal_cb(evutil_socket_t fd, short what, void *data)
+{
+    (void)fd;
+    (void)what;
+    begin_drain(data);
+}
+
+static void
+fatal_cb(evutil_socket_t fd, short what, void *data)
+{
+    struct server *server = data;
+
+    (void)fd;
+    (void)what;
+    server->failed = true;
+    begin_drain(server);
+}
+
+/* Writer thread. */
+static void
+on_fatal(void *data, const struct err *err)
+{
+    struct server *server = data;
+
+    (void)err;
+    wake_signal(&server->fatal_wake);
+}
+
+/* --- starting ----------------------------------------------------------- */
+
+static enum err_code
+open_ledger(struct server *server, struct err *err)
+{
+    struct store_options options = {server->config.map_size_gib << 30};
+    struct writer_options writer_options = {
+        .queue_batches_max = server->config.queue_batches_max,
+        .group_records_max = server->config.batch_records_max * 4,
+        .on_fatal = on_fatal,
+        .fatal_data = server};
+
+    if (server->config.data[0] == '\0') {
+        return err_set(err, ERR_USAGE,
+                       "say where the data is to live: suqiu serve --data DIR");
+    }
+    if (store_open(server->config.data, STORE_WRITE, &options, &server->store,
+                   err) != ERR_OK ||
+        ledger_open(server->store, server->dictionary, &server->ledger, err) !=
+            ERR_OK ||
+        writer_new(server->ledger, &writer_options, &server->writer, err) !=
+            ERR_OK) {
+        return err->code;
+    }
+    return ERR_OK;
+}
+
+static unsigned
+worker_count(const struct config *config)
+{
+    long processors;
+
+    if (config->workers > 0) {
+        return (unsigned)config->workers;
+    }
+    processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors > 1 ? (unsigned)processors : 1;
+}
+
+static enum err_code
+open_intakes(struct server *server, struct err *err)
+{
+    const struct config *config = &server->config;
+    struct http_options http_options = http_options_from(config);
+    struct http_intake_options intake_options = {config->feed_line_bytes_max,
+                                                 config->batch_records_max};
+    struct feed_options feed_options = {
+        .bind = config->feed_bind,
+        .port = (uint16_t)config->feed_port,
+        .workers = worker_count(config),
+        .connections_max = (unsigned)config->feed_connections_max,
+        .line_bytes_max = config->feed_line_bytes_max,
+        .batch_records_max = config->batch_records_max};
+
+    if (http_server_new(server->base, &http_options, &server->http, err) !=
+            ERR_OK ||
+        http_intake_new(server->base, server->http, server->writer,
+                        server->dictionary, server->columns, &intake_options,
+                        &server->intake, err) != ERR_OK ||
+        feed_new(server->base, server->writer, server->dictionary,
+                 &feed_options, &server->feed, err) != ERR_OK) {
+        return err->code;
+    }
+    return ERR_OK;
+}
+
+static enum err_code
+open_loop(struct server *server, struct err *err)
+{
+    server->base = event_base_new();
+    if (server->base == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "event loop");
+    }
+    if (wake_open(&server->fatal_wake, err) != ERR_OK) {
+        return err->code;
+    }
+    server->ev_term = evsignal_new(server->base, SIGTERM, signal_cb, server);
+    server->ev_int = evsignal_new(server->base, SIGINT, signal_cb, server);
+    server->ev_fatal = event_new(server->base, wake_fd(&server->fatal_wake),
+                                 EV_READ, fatal_cb, server);
+    server->ev_drain = event_new(server->base, -1, 0, drain_cb, server);
+    if (server->ev_term == NULL || server->ev_int == NULL ||
+        server->ev_fatal == NULL || server->ev_drain == NULL ||
+        event_add(server->ev_term, NULL) != 0 ||
+        event_add(server->ev_int, NULL) != 0 ||
+        event_add(server->ev_fatal, NULL) != 0) {
+        return err_set(err, ERR_NO_MEMORY, "event loop");
+    }
+    return ERR_OK;
+}
+
+/* The ports in use, for whoever started us with port 0. Written aside and
+ * renamed, so a reader sees all of it or nothing. */
+static enum err_code
+write_ports(const struct server *server, struct err *err)
+{
+    char path[CONFIG_TEXT_BYTES + 32];
+    char aside[CONFIG_TEXT_BYTES + 32];
+    FILE *file;
+    bool fine;
+
+    (void)snprintf(path, sizeof(path), "%s/ports", server->config.data);
+    (void)snprintf(aside, sizeof(aside), "%s/ports.new", server->config.data);
+    file = fopen(aside, "w");
+    if (file == NULL) {
+        return err_set(err, err_from_errno(errno), "cannot write '%s': %s",
+                       aside, strerror(errno));
+    }
+    fine = fprintf(file, "http=%u\nfeed=%u\npid=%ld\n",
+                   (unsigned)http_server_port(server->http),
+                   (unsigned)feed_port(server->feed), (long)getpid()) > 0;
+    fine = fclose(file) == 0 && fine;
+    if (!fine || rename(aside, path) != 0) {
+        return err_set(err, ERR_IO, "cannot write '%s'", path);
+    }
+    return ERR_OK;
+}
+
+static void
+say_ready(const struct server *server)
+{
+    struct ledger_totals totals = ledger_totals(server->ledger);
+
+    printf("suqiu %s is ready: http://%s:%u  feed %s:%u  data %s  tickets "
+           "%llu\n",
+           SUQIU_VERSION, server->config.http_bind,
+           (unsigned)http_server_port(server->http), server->config.feed_bind,
+           (unsigned)feed_port(server->feed), server->config.data,
+           (unsigned long long)totals.tickets);
+    (void)fflush(stdout);
+}
+
+static void
+close_server(struct server *server)
+{
+    char path[CONFIG_TEXT_BYTES + 32];
+
+    feed_free(&server->feed);
+    writer_free(&server->writer);
+    http_server_free(&server->http);
+    http_intake_free(&server->intake);
+    struct event *events[] = {server->ev_term, server->ev_int, server->ev_fatal,
+                              server->ev_drain};
+
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (events[i] != NULL) {
+            event_free(events[i]);
+        }
+    }
+    if (server->base != NULL) {
+        event_base_free(server->base);
+    }
+    wake_close(&server->fatal_wake);
+    ledger_close(&server->ledger);
+    if (server->store != NULL) {
+        (void)snprintf(path, sizeof(path), "%s/ports", server->config.data);
+        (void)unlink(path);
+    }
+    store_close(&server->store);
+    columns_free(&server->columns);
+    dictionary_free(&server->dictionary);
+}
+
+int
+cmd_serve(int argc, char **argv)
+{
+    struct server server = {.fatal_wake = {-1}};
+    struct err err = {0};
+    int exit_code = CLI_FINE;
+
+    if (!cli_begin(&cmd_serve_help, &argc, argv, &server.config, &exit_code)) {
+        return exit_code;
+    }
+    if (open_dictionary_and_columns(&server.config, &server.dictionary,
+                                    &server.columns, &err) != ERR_OK ||
+        open_ledger(&server, &err) != ERR_OK ||
+        open_loop(&server, &err) != ERR_OK ||
+        open_intakes(&server, &err) != ERR_OK ||
+        write_ports(&server, &err) != ERR_OK) {
+        exit_code = cli_fail(&err);
+    } else {
+        say_ready(&server);
+        (void)event_base_dispatch(server.base);
+        exit_code = server.failed ? CLI_FAILED : CLI_FINE;
+    }
+    close_server(&server);
+    return exit_code;
+}
