@@ -1,0 +1,218 @@
+/* The client's side of the feed. */
+#include "server/ingest/feed_send.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/base/buf.h"
+
+enum {
+    FEED_SEND_BYTES = 256 * 1024,       /* in one system call */
+    FEED_SEND_ANSWER_BYTES_MAX = 65536, /* one line of the server */
+    FEED_SEND_READ_BYTES = 16 * 1024
+};
+
+struct sender {
+    const struct feed_send_options *options;
+    struct feed_send_counts *counts;
+    uint64_t acknowledged; /* on this connection */
+    struct span rest;      /* not sent yet */
+    bool needs_line_end;   /* the last line lacks one */
+    bool shut;             /* everything is sent */
+    struct buf answers;
+    int fd;
+};
+
+static enum err_code
+open_connection(struct sender *sender, struct err *err)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses = NULL;
+    int rc = getaddrinfo(sender->options->host, sender->options->port, &hints,
+                         &addresses);
+
+    if (rc != 0) {
+        return err_set(err, ERR_IO, "%s: %s", sender->options->host,
+                       gai_strerror(rc));
+    }
+    for (struct addrinfo *a = addresses; a != NULL; a = a->ai_next) {
+        sender->fd =
+            socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
+        if (sender->fd >= 0 &&
+            connect(sender->fd, a->ai_addr, a->ai_addrlen) == 0) {
+            break;
+        }
+        if (sender->fd >= 0) {
+            (void)close(sender->fd);
+            sender->fd = -1;
+        }
+    }
+    freeaddrinfo(addresses);
+    if (sender->fd < 0) {
+        return err_set(err, ERR_IO,
+                       "cannot connect to the feed at %s port %s: %s; is the "
+                       "server running?",
+                       sender->options->host, sender->options->port,
+                       strerror(errno));
+    }
+    (void)fcntl(sender->fd, F_SETFL, O_NONBLOCK);
+    return ERR_OK;
+}
+
+/* {"ack":N} */
+static bool
+read_ack(struct span line, uint64_t *out)
+{
+    const struct span prefix = SPAN_LITERAL("{\"ack\":");
+    uint64_t value = 0;
+
+    if (!span_starts(line, prefix)) {
+        return false;
+    }
+    for (size_t i = prefix.bytes;
+         i < line.bytes && line.data[i] >= '0' && line.data[i] <= '9'; i++) {
+        value = value * 10 + (uint64_t)(line.data[i] - '0');
+    }
+    *out = value;
+    return true;
+}
+
+static void
+take_answers(struct sender *sender)
+{
+    struct span rest = buf_view(&sender->answers);
+    size_t used = 0;
+
+    for (;;) {
+        struct span left = {rest.data + used, rest.bytes - used};
+        const char *end =
+            left.bytes > 0 ? memchr(left.data, '\n', left.bytes) : NULL;
+        uint64_t acknowledged;
+
+        if (end == NULL) {
+            break;
+        }
+        left.bytes = (size_t)(end - left.data);
+        used += left.bytes + 1;
+        if (read_ack(left, &acknowledged)) {
+            sender->acknowledged = acknowledged;
+            if (sender->options->progress != NULL) {
+                sender->options->progress(sender->options->data, acknowledged);
+            }
+        } else {
+            sender->counts->refused++;
+            if (sender->options->refused != NULL) {
+                sender->options->refused(sender->options->data, left);
+            }
+        }
+    }
+    buf_drop_front(&sender->answers, used);
+}
+
+/* False when the server has closed or broken the connection. */
+static bool
+read_answers(struct sender *sender)
+{
+    char room[FEED_SEND_READ_BYTES];
+    ssize_t got = recv(sender->fd, room, sizeof(room), 0);
+
+    if (got > 0) {
+        buf_put(&sender->answers, room, (size_t)got);
+        take_answers(sender);
+        return !sender->answers.failed;
+    }
+    return got < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static bool
+send_some(struct sender *sender)
+{
+    struct span next = sender->rest;
+    ssize_t sent;
+
+    if (next.bytes == 0 && sender->needs_line_end) {
+        sender->needs_line_end = false;
+        next = sender->rest = SPAN_LITERAL("\n");
+    }
+    if (next.bytes == 0) {
+        sender->shut = true;
+        return shutdown(sender->fd, SHUT_WR) == 0;
+    }
+    sent = send(sender->fd, next.data,
+                next.bytes < FEED_SEND_BYTES ? next.bytes : FEED_SEND_BYTES,
+                MSG_NOSIGNAL);
+    if (sent >= 0) {
+        sender->rest.data += sent;
+        sender->rest.bytes -= (size_t)sent;
+        return true;
+    }
+    return errno == EAGAIN || errno == EINTR;
+}
+
+static uint64_t
+count_lines(struct span bytes)
+{
+    uint64_t lines = 0;
+
+    while (bytes.bytes > 0) {
+        (void)span_split(&bytes, '\n');
+        lines++;
+    }
+    return lines;
+}
+
+enum err_code
+feed_send(const struct feed_send_options *options,
+          struct span bytes,
+          struct feed_send_counts *counts,
+          struct err *err)
+{
+    struct sender sender = {
+        .options = options, .counts = counts, .rest = bytes, .fd = -1};
+    uint64_t lines = count_lines(bytes);
+    bool alive = true;
+
+    if (bytes.bytes == 0) {
+        return ERR_OK;
+    }
+    sender.needs_line_end = bytes.data[bytes.bytes - 1] != '\n';
+    if (open_connection(&sender, err) != ERR_OK) {
+        return err->code;
+    }
+    buf_init(&sender.answers, FEED_SEND_ANSWER_BYTES_MAX);
+    while (alive && sender.acknowledged < lines) {
+        struct pollfd poll_fd = {
+            sender.fd, (short)(POLLIN | (sender.shut ? 0 : POLLOUT)), 0};
+
+        if (poll(&poll_fd, 1, -1) < 0 && errno != EINTR) {
+            break;
+        }
+        if ((poll_fd.revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+            alive = read_answers(&sender);
+        }
+        if (alive && (poll_fd.revents & POLLOUT) != 0) {
+            alive = send_some(&sender);
+        }
+    }
+    (void)close(sender.fd);
+    buf_release(&sender.answers);
+    counts->lines += lines;
+    counts->acknowledged += sender.acknowledged;
+    if (sender.acknowledged < lines) {
+        return err_set(err, ERR_IO,
+                       "the connection to the feed broke after %" PRIu64
+                       " of %" PRIu64
+                       " lines were acknowledged; send the file again, what is "
+                       "stored already counts as a duplicate",
+                       sender.acknowledged, lines);
+    }
+    return ERR_OK;
+}
