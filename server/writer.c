@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -291,6 +292,7 @@ writer_thread(void *data)
     struct batch *group[2 * WRITER_GROUP_BATCHES_MAX];
     size_t waiting = 0;
 
+    (void)prctl(PR_SET_NAME, "suqiu-writer");
     for (;;) {
         void *items[WRITER_GROUP_BATCHES_MAX];
         size_t room =

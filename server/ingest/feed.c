@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -646,6 +647,7 @@ worker_thread(void *data)
 {
     struct feed_worker *worker = data;
 
+    (void)prctl(PR_SET_NAME, "suqiu-feed");
     while (!(worker->stopping && batches_at_home(worker))) {
         if (event_base_loop(worker->base, EVLOOP_ONCE) != 0) {
             break;
