@@ -201,7 +201,7 @@ take_record(struct http_job *job, struct batch *batch, struct err *err)
             return false;
         }
     } else if (job->format == JOB_JSON) {
-        struct span element;
+        struct span element = {NULL, 0};
 
         if (!json_array_next(&job->array, &element)) {
             if (json_array_error(&job->array, err) != ERR_OK) {
