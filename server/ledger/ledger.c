@@ -177,9 +177,11 @@ ledger_open(struct store *store,
         ledger->ids = numbers_new((size_t)ledger->totals.tickets);
         ledger->keys = numbers_new((size_t)ledger->totals.tickets * 2);
         ledger->sums = counter_sums_new();
+        ledger->near = calloc(LEDGER_NEAR_ROOM, sizeof(*ledger->near));
         ledger->record_room = malloc(RECORD_BYTES_MAX + STORE_CHECKSUM_BYTES);
         if (ledger->ids == NULL || ledger->keys == NULL ||
-            ledger->sums == NULL || ledger->record_room == NULL ||
+            ledger->sums == NULL || ledger->near == NULL ||
+            ledger->record_room == NULL ||
             !cache_resize(ledger, LEDGER_CACHE_ROOM_MIN)) {
             (void)err_set(err, ERR_NO_MEMORY, "ledger");
         }
@@ -221,12 +223,14 @@ ledger_close(struct ledger **ledger)
     numbers_free(&l->keys);
     counter_sums_free(&l->sums);
     arena_release(&l->arena);
+    free(l->near);
     free(l->row_name_ids);
     free(l->cache);
     free(l->undo);
     free(l->new_ids.bytes);
     free(l->new_keys.bytes);
     free(l->record_room);
+    free(l->neighbours);
     free(l);
     *ledger = NULL;
 }
@@ -310,8 +314,9 @@ subcategory_name_id(struct ledger *ledger, struct span name, struct err *err)
     return id;
 }
 
+/* Before a table in memory changes: what follows cannot fail. */
 static bool
-remember_undo(struct ledger *ledger, struct ledger_undo undo)
+make_undo_room(struct ledger *ledger)
 {
     if (ledger->undo_count == ledger->undo_room) {
         size_t room = ledger->undo_room == 0 ? 1024 : ledger->undo_room * 2;
@@ -324,7 +329,6 @@ remember_undo(struct ledger *ledger, struct ledger_undo undo)
         ledger->undo = larger;
         ledger->undo_room = room;
     }
-    ledger->undo[ledger->undo_count++] = undo;
     return true;
 }
 
@@ -512,6 +516,7 @@ undo_batch(struct ledger *ledger)
     }
     names_abort(ledger->names);
     ledger->names_fresh = true;
+    memset(ledger->near, 0, LEDGER_NEAR_ROOM * sizeof(*ledger->near));
     ledger->next_seq =
         atomic_load_explicit(&ledger->committed_next_seq, memory_order_relaxed);
     ledger->tick_us = ledger->committed_tick_us;
@@ -690,7 +695,22 @@ judge_clocks(struct ledger *ledger, struct ticket_state *state, struct err *err)
     }
     ledger_judge_clocks(ledger->dictionary, ledger->kind_ids, ledger->tick_us,
                         pauses_us, pause_count, state);
+    state->judged_by = ledger->dictionary_id;
     return ERR_OK;
+}
+
+/* The clocks of a ticket whose keys and matter stay; by new tables the repeat
+ * call, too, so that a state is judged by one set of tables. */
+static enum err_code
+judge_again(struct ledger *ledger, struct cached_state *cached, struct err *err)
+{
+    bool by_others = cached->state.judged_by != ledger->dictionary_id;
+
+    cached->dirty = true;
+    if (judge_clocks(ledger, &cached->state, err) == ERR_OK && by_others) {
+        (void)ledger_find_repeats(ledger, cached, NULL, true, err);
+    }
+    return err->code;
 }
 
 /* Mark the clocks that ran out before `now`. The tick stops short of clocks
@@ -750,8 +770,7 @@ tick(struct ledger *ledger, struct err *err)
         struct cached_state *cached = ledger_load(ledger, numbers[i], err);
 
         if (cached != NULL) {
-            cached->dirty = true;
-            (void)judge_clocks(ledger, &cached->state, err);
+            (void)judge_again(ledger, cached, err);
         }
     }
     free(numbers);
@@ -873,9 +892,12 @@ link_keys(struct ledger *ledger,
             if (state->link_count == STATE_LINKS_MAX) {
                 continue; /* versions that change keys again and again */
             }
-            if (!numbers_set(ledger->keys, hash, state->number, &undo.old) ||
-                !remember_undo(ledger, undo) ||
-                !add_pair(&ledger->new_keys, hash, state->number)) {
+            if (!make_undo_room(ledger) ||
+                !numbers_set(ledger->keys, hash, state->number, &undo.old)) {
+                return err_set(err, ERR_NO_MEMORY, "keys");
+            }
+            ledger->undo[ledger->undo_count++] = undo;
+            if (!add_pair(&ledger->new_keys, hash, state->number)) {
                 return err_set(err, ERR_NO_MEMORY, "keys");
             }
             state->links[state->link_count++] =
@@ -901,7 +923,48 @@ waiting_key(struct span id,
     return (struct span){(char *)key, byte_writer_used(&w)};
 }
 
-enum { WAITING_EVENT = 'e', WAITING_RELATED = 'r', WAITING_MAX = 4096 };
+enum { RELATED_KEY_BYTES = 16 };
+
+static struct span
+related_key(uint64_t related, uint64_t number, uint8_t key[RELATED_KEY_BYTES])
+{
+    struct byte_writer w = byte_writer_on(key, RELATED_KEY_BYTES);
+
+    put_be64(&w, related);
+    put_be64(&w, number);
+    return (struct span){(char *)key, RELATED_KEY_BYTES};
+}
+
+enum {
+    WAITING_EVENT = 'e',
+    WAITING_RELATED = 'r',
+    WAITING_EVENTS_MAX = 4096 /* for one ticket that is not here */
+};
+
+/* One more number; *numbers lies in the batch's arena. */
+static bool
+add_number(struct arena *arena,
+           uint64_t **numbers,
+           size_t *count,
+           size_t *room,
+           uint64_t number)
+{
+    if (*count == *room) {
+        size_t larger_room = *room == 0 ? 16 : *room * 2;
+        uint64_t *larger = arena_alloc(arena, larger_room * sizeof(*larger));
+
+        if (larger == NULL) {
+            return false;
+        }
+        if (*count > 0) {
+            memcpy(larger, *numbers, *count * sizeof(*larger));
+        }
+        *numbers = larger;
+        *room = larger_room;
+    }
+    (*numbers)[(*count)++] = number;
+    return true;
+}
 
 /* What waits for `id`, in the order it came: `seqs` in the batch's arena. */
 static enum err_code
@@ -917,13 +980,15 @@ list_waiting(struct ledger *ledger,
     MDB_cursor *cursor;
     MDB_val key = {wanted.bytes, prefix};
     MDB_val value;
-    uint64_t *seqs = arena_alloc(&ledger->arena, WAITING_MAX * sizeof(*seqs));
+    MDB_stat stat;
+    size_t room = 0;
     int rc;
 
     *out_count = 0;
-    *out = seqs;
-    if (seqs == NULL) {
-        return err_set(err, ERR_NO_MEMORY, "waiting");
+    *out = NULL;
+    rc = mdb_stat(ledger->txn, ledger->store->db[STORE_WAITING], &stat);
+    if (rc != 0 || stat.ms_entries == 0) {
+        return rc != 0 ? store_err(err, rc, "waiting") : ERR_OK;
     }
     rc =
         mdb_cursor_open(ledger->txn, ledger->store->db[STORE_WAITING], &cursor);
@@ -931,12 +996,15 @@ list_waiting(struct ledger *ledger,
         return store_err(err, rc, "waiting");
     }
     rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-    while (rc == 0 && *out_count < WAITING_MAX && key.mv_size == wanted.bytes &&
+    while (rc == 0 && key.mv_size == wanted.bytes &&
            memcmp(key.mv_data, prefix, wanted.bytes - 8) == 0) {
         struct byte_reader r =
             byte_reader_on((char *)key.mv_data + wanted.bytes - 8, 8);
 
-        seqs[(*out_count)++] = get_be64(&r);
+        if (!add_number(&ledger->arena, out, out_count, &room, get_be64(&r))) {
+            rc = ENOMEM;
+            break;
+        }
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
     mdb_cursor_close(cursor);
@@ -964,6 +1032,7 @@ fold_again(struct ledger *ledger,
     state->number = kept.number;
     state->last_event_seq = kept.last_event_seq;
     state->version_count = kept.version_count;
+    state->judged_by = kept.judged_by;
     state->unit_id = kept.unit_id;
     memcpy(state->key_hash, kept.key_hash, sizeof(state->key_hash));
     memcpy(state->links, kept.links, sizeof(state->links));
@@ -1023,6 +1092,32 @@ adopt_waiting(struct ledger *ledger,
     return err->code;
 }
 
+/* Set the earlier order of a ticket, and its entry in the index of them. */
+static enum err_code
+set_related(struct ledger *ledger,
+            struct ticket_state *state,
+            uint64_t related_number,
+            struct err *err)
+{
+    uint8_t key[RELATED_KEY_BYTES];
+
+    if (state->related_number == related_number) {
+        return ERR_OK;
+    }
+    if (state->related_number != 0) {
+        (void)store_delete(
+            ledger->store, ledger->txn, STORE_RELATED,
+            related_key(state->related_number, state->number, key), err);
+    }
+    if (related_number != 0) {
+        (void)store_put(ledger->store, ledger->txn, STORE_RELATED,
+                        related_key(related_number, state->number, key),
+                        (struct span){NULL, 0}, 0, err);
+    }
+    state->related_number = related_number;
+    return err->code;
+}
+
 /* Tickets that named this new one as their earlier order: link them now. */
 static enum err_code
 adopt_related(struct ledger *ledger,
@@ -1047,10 +1142,20 @@ adopt_related(struct ledger *ledger,
                          err) != ERR_OK) {
             break;
         }
-        other->state.related_number = number;
-        (void)ledger_find_repeats(ledger, other, err);
+        if (set_related(ledger, &other->state, number, err) == ERR_OK) {
+            (void)ledger_find_repeats(ledger, other, NULL, true, err);
+        }
     }
     return err->code;
+}
+
+/* Can this be a work-order number at all? */
+static bool
+names_an_order(struct span related)
+{
+    struct err ignored = {0};
+
+    return related.bytes > 0 && ticket_id_check(related, &ignored) == ERR_OK;
 }
 
 /* The number of the earlier order the ticket names; when that one is not here
@@ -1062,23 +1167,44 @@ find_related(struct ledger *ledger,
              struct err *err)
 {
     uint8_t key[TICKET_ID_CHARS_MAX * 4 + 10];
-    struct err ignored = {0};
+    uint64_t number;
 
-    state->related_number = 0;
-    if (related.bytes == 0 || ticket_id_check(related, &ignored) != ERR_OK) {
-        return ERR_OK;
+    if (!names_an_order(related)) {
+        return set_related(ledger, state, 0, err);
     }
-    state->related_number =
-        find_id(ledger, related, store_hash(ledger->store, related));
-    if (state->related_number == state->number) {
-        state->related_number = 0;
-    } else if (state->related_number == 0) {
-        return store_put(
+    number = find_id(ledger, related, store_hash(ledger->store, related));
+    if (number == 0) {
+        (void)store_put(
             ledger->store, ledger->txn, STORE_WAITING,
             waiting_key(related, WAITING_RELATED, state->number, key),
             (struct span){NULL, 0}, 0, err);
     }
-    return ERR_OK;
+    return set_related(ledger, state, number == state->number ? 0 : number,
+                       err);
+}
+
+/* A new version may name another order: the one in force waits no more. */
+static enum err_code
+forget_waiting_related(struct ledger *ledger,
+                       const struct ticket_state *state,
+                       struct err *err)
+{
+    uint8_t key[TICKET_ID_CHARS_MAX * 4 + 10];
+    struct record old;
+
+    if (state->related_number != 0) {
+        return ERR_OK; /* it came */
+    }
+    if (get_log(ledger, state->record_seq, &old, err) != ERR_OK) {
+        return err->code;
+    }
+    if (names_an_order(old.ticket.related)) {
+        (void)store_delete(ledger->store, ledger->txn, STORE_WAITING,
+                           waiting_key(old.ticket.related, WAITING_RELATED,
+                                       state->number, key),
+                           err);
+    }
+    return err->code;
 }
 
 static enum err_code
@@ -1137,9 +1263,11 @@ put_new_ticket(struct ledger *ledger,
     if (put_log(ledger, number, record, true, err) != ERR_OK) {
         return err->code;
     }
-    if (!numbers_add(ledger->ids, id_hash, number) ||
-        !remember_undo(ledger, undo) ||
-        !add_pair(&ledger->new_ids, id_hash, number)) {
+    if (!make_undo_room(ledger) || !numbers_add(ledger->ids, id_hash, number)) {
+        return err_set(err, ERR_NO_MEMORY, "ids");
+    }
+    ledger->undo[ledger->undo_count++] = undo;
+    if (!add_pair(&ledger->new_ids, id_hash, number)) {
         return err_set(err, ERR_NO_MEMORY, "ids");
     }
     state_begin(&cached->state, record, number);
@@ -1158,7 +1286,7 @@ put_new_ticket(struct ledger *ledger,
         return err->code;
     }
     if (judge_clocks(ledger, &cached->state, err) != ERR_OK ||
-        ledger_find_repeats(ledger, cached, err) != ERR_OK) {
+        ledger_find_repeats(ledger, cached, NULL, false, err) != ERR_OK) {
         return err->code;
     }
     return adopt_related(ledger, number, record->ticket.id, err);
@@ -1171,11 +1299,13 @@ put_new_version(struct ledger *ledger,
                 struct err *err)
 {
     struct ticket_state *state = &cached->state;
+    struct ticket_state was = *state;
     uint64_t seq = ledger->next_seq++;
 
     record->number = state->number;
     record->previous = state->record_seq;
     if (put_log(ledger, seq, record, true, err) != ERR_OK ||
+        forget_waiting_related(ledger, state, err) != ERR_OK ||
         settle_version(ledger, state, &record->ticket, err) != ERR_OK ||
         fold_again(ledger, state, record, seq, err) != ERR_OK ||
         judge_clocks(ledger, state, err) != ERR_OK) {
@@ -1183,7 +1313,7 @@ put_new_version(struct ledger *ledger,
     }
     state->version_count++;
     ledger->totals.versions++;
-    return ledger_find_repeats(ledger, cached, err);
+    return ledger_find_repeats(ledger, cached, &was, true, err);
 }
 
 enum err_code
@@ -1267,20 +1397,21 @@ put_waiting_event(struct ledger *ledger,
             return ERR_OK;
         }
     }
-    if (count == WAITING_MAX) {
+    if (count >= WAITING_EVENTS_MAX) {
         return err_set_field(err, ERR_BUSY, "id",
                              "%d events wait for this ticket already; send "
                              "the ticket",
-                             WAITING_MAX);
+                             WAITING_EVENTS_MAX);
     }
     seq = ledger->next_seq++;
     *outcome = LEDGER_WAITING;
     ledger->totals.events++;
     ledger->totals.waiting++;
     (void)put_log(ledger, seq, &record, true, err);
-    return store_put(ledger->store, ledger->txn, STORE_WAITING,
-                     waiting_key(event->id, WAITING_EVENT, seq, key),
-                     (struct span){NULL, 0}, 0, err);
+    (void)store_put(ledger->store, ledger->txn, STORE_WAITING,
+                    waiting_key(event->id, WAITING_EVENT, seq, key),
+                    (struct span){NULL, 0}, 0, err);
+    return err->code;
 }
 
 /* Is this event on the ticket's chain already? */
@@ -1344,10 +1475,9 @@ apply_event(struct ledger *ledger,
         state_apply_event(state, event,
                           subcategory_name_id(ledger, event->subcategory, err));
     }
-    cached->dirty = true;
-    (void)judge_clocks(ledger, state, err);
-    if (repeats_move && err->code == ERR_OK) {
-        (void)ledger_find_repeats(ledger, cached, err);
+    if (err->code == ERR_OK && judge_again(ledger, cached, err) == ERR_OK &&
+        repeats_move) {
+        (void)ledger_find_repeats(ledger, cached, NULL, true, err);
     }
     return err->code;
 }
@@ -1418,6 +1548,11 @@ ledger_put_reject(struct ledger *ledger,
     put_span(&w, reject->detail);
     put_varint(&w, reject->line_bytes);
     put_span(&w, bytes);
+    if (w.failed) {
+        return err_set(err, ERR_TOO_LONG,
+                       "a refused line with its source and "
+                       "reason is too long to keep");
+    }
     used = store_seal(key, ledger->record_room, byte_writer_used(&w));
     return store_put(ledger->store, ledger->txn, STORE_REJECTS, key,
                      (struct span){(char *)ledger->record_room, used},

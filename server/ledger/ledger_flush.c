@@ -17,11 +17,12 @@ time_key(const struct ticket_state *state, uint8_t key[16])
     put_be64(&w, state->number);
 }
 
+/* Will the clock run out by itself? Also one that stops in the time to come,
+ * but too late. */
 static bool
 clock_runs(const struct state_clock *clock)
 {
-    return clock->stopped_us == STATE_NEVER && clock->due_us != STATE_NEVER &&
-           !clock->overdue;
+    return clock->due_us < clock->stopped_us && !clock->overdue;
 }
 
 static const struct state_clock *
@@ -276,7 +277,6 @@ ledger_flush_ticket(struct ledger *ledger,
                     struct err *err)
 {
     const struct ticket_state *to = &cached->state;
-    struct tally_rules rules = ledger_tally_rules(ledger->dictionary);
     struct ticket_state stored;
     const struct ticket_state *from = NULL;
     struct tally was;
@@ -288,9 +288,9 @@ ledger_flush_ticket(struct ledger *ledger,
             return err_set(err, ERR_CORRUPT, "a ticket's state is gone");
         }
         from = &stored;
-        tally_state(from, &rules, STATE_NEVER, &was);
+        tally_state(from, NULL, STATE_NEVER, &was);
     }
-    tally_state(to, &rules, STATE_NEVER, &is);
+    tally_state(to, NULL, STATE_NEVER, &is);
     if (from != NULL && from->accepted_at_us != to->accepted_at_us) {
         time_key(from, key);
         (void)store_delete(ledger->store, ledger->txn, STORE_TIMES,

@@ -17,6 +17,18 @@ struct cached_state {
     bool is_new; /* has no stored state yet */
 };
 
+/*
+ * What repeat calls need to know of a ticket, kept in memory for the tickets
+ * looked at last: a direct-mapped cache by number. A caller with hundreds of
+ * tickets would otherwise cost a look into the store for each.
+ */
+enum { LEDGER_NEAR_ROOM = 1 << 17 };
+struct near_ticket {
+    struct repeat_ticket ticket;   /* .number 0 = free */
+    uint64_t previous[STATE_KEYS]; /* by the keys in force */
+    uint64_t look;                 /* the last look at neighbours it was in */
+};
+
 /* One addition to a table in memory, to be taken back when the batch fails. */
 struct ledger_undo {
     struct numbers *table;
@@ -39,6 +51,8 @@ struct ledger {
     struct numbers *ids;
     struct numbers *keys;
     struct counter_sums *sums;
+    struct near_ticket *near; /* [LEDGER_NEAR_ROOM] */
+    uint64_t look;            /* number of the present look at neighbours */
 
     MDB_txn *txn; /* NULL outside a batch */
     int64_t now_us;
@@ -67,7 +81,9 @@ struct ledger {
     size_t undo_room;
     struct ledger_pairs new_ids;
     struct ledger_pairs new_keys;
-    uint8_t *record_room; /* RECORD_BYTES_MAX */
+    uint8_t *record_room;             /* RECORD_BYTES_MAX */
+    struct repeat_ticket *neighbours; /* neighbour_room of them, for one look */
+    size_t neighbour_room;
 };
 
 /* The ticket's state inside the batch; NULL and err when it can't be had. */
@@ -80,10 +96,21 @@ bool ledger_stored_state(struct ledger *ledger,
                          struct ticket_state *out,
                          struct err *err);
 
-/* Find what the ticket repeats, and find again for later tickets that share a
- * key with it: after it came, or its matter or its final reply changed. */
+/*
+ * Find what the ticket repeats, and find again for every later ticket whose
+ * finding may depend on it: those that share a key with it or name it as their
+ * earlier order, and from there on those whose matter is settled or open now.
+ * After it came, and after its time, keys, matter, related order or final reply
+ * changed.
+ *
+ *   was   the state before the change, when time or keys may have changed;
+ *         else NULL
+ *   is_named  may other tickets name this one as their earlier order?
+ */
 enum err_code ledger_find_repeats(struct ledger *ledger,
                                   struct cached_state *cached,
+                                  const struct ticket_state *was,
+                                  bool is_named,
                                   struct err *err);
 
 /* Write one changed ticket: state, indexes, clocks, sums. */

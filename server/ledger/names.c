@@ -47,8 +47,12 @@ names_grow(struct names *names, uint32_t id)
 
     if (id >= names->parents_room) {
         size_t room = names->parents_room == 0 ? 256 : names->parents_room * 2;
-        uint32_t *parents = realloc(names->parents, room * sizeof(*parents));
+        uint32_t *parents;
 
+        while (room <= id) {
+            room *= 2;
+        }
+        parents = realloc(names->parents, room * sizeof(*parents));
         if (parents == NULL) {
             return false;
         }
@@ -133,9 +137,18 @@ names_load(struct names *names, struct err *err)
         rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
         while (rc == 0 && key.mv_size == 5 && *(char *)key.mv_data == 'i') {
             struct byte_reader r = byte_reader_on((char *)key.mv_data + 1, 4);
+            uint32_t id = get_be32(&r);
 
+            if (id != names->count + 1 || id >= NAMES_MAX ||
+                value.mv_size < 2) {
+                (void)err_set(err, ERR_CORRUPT,
+                              "the table of names has a gap after %u; restore "
+                              "a backup",
+                              (unsigned)names->count);
+                break;
+            }
             if (!names_add(names, (struct span){value.mv_data, value.mv_size},
-                           get_be32(&r))) {
+                           id)) {
                 (void)err_set(err, ERR_NO_MEMORY, "names");
                 break;
             }
@@ -208,9 +221,10 @@ names_put(struct names *names,
         return err->code;
     }
     id = names->count + 1;
-    if (id > NAMES_MAX) {
+    if (id >= NAMES_MAX) { /* a counter's slot has 20 bits for it */
         return err_set(err, ERR_TOO_LONG,
-                       "more than %d different units and topics", NAMES_MAX);
+                       "more than %d different units and topics",
+                       NAMES_MAX - 1);
     }
     put_be32(&w, id);
     key[0] = 'n';
@@ -314,8 +328,11 @@ names_find(const struct store *store,
     struct span value;
     struct byte_reader r;
 
-    if (text.bytes == 0 || text.bytes > NAME_BYTES_MAX) {
+    if (text.bytes == 0) {
         return 0;
+    }
+    if (text.bytes > NAME_BYTES_MAX) {
+        text.bytes = utf8_cut(text.data, NAME_BYTES_MAX);
     }
     memcpy(key + 2, text.data, text.bytes);
     if (!store_get(store, txn, STORE_NAMES, (struct span){key, text.bytes + 2},

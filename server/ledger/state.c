@@ -9,7 +9,10 @@ enum state_bit {
     STATE_BIT_REVIEWED = 1u << 0,
     STATE_BIT_REVIEWED_SUBCATEGORY = 1u << 1,
     STATE_BIT_REVIEWED_REGION = 1u << 2,
-    STATE_BIT_REPEAT_SETTLED = 1u << 3
+    STATE_BIT_REPEAT_SETTLED = 1u << 3,
+    STATE_BIT_REPEAT_CALL = 1u << 4,
+    STATE_BIT_THIRD_CALL = 1u << 5,
+    STATE_BIT_BURST = 1u << 6
 };
 
 enum clock_bit { CLOCK_BIT_OVERDUE = 1u << 0, CLOCK_BIT_PROVISIONAL = 1u << 1 };
@@ -29,7 +32,8 @@ put_instant(struct byte_writer *w, int64_t at_us, int64_t base_us)
         put_varint(w, 0);
         return;
     }
-    int64_t distance = at_us - base_us;
+    int64_t distance = (int64_t)((uint64_t)at_us - (uint64_t)base_us);
+
     put_varint(w, (((uint64_t)distance << 1) ^ (uint64_t)(distance >> 63)) + 1);
 }
 
@@ -42,7 +46,8 @@ get_instant(struct byte_reader *r, int64_t base_us)
         return STATE_NEVER;
     }
     value--;
-    return base_us + ((int64_t)(value >> 1) ^ -(int64_t)(value & 1));
+    return (int64_t)((uint64_t)base_us +
+                     (uint64_t)((int64_t)(value >> 1) ^ -(int64_t)(value & 1)));
 }
 
 static void
@@ -76,7 +81,8 @@ get_life(struct ticket_state *out, struct byte_reader *r)
 
     for (int i = 0; i < EVENT_KIND_COUNT; i++) {
         out->event_at_us[i] = (present >> i & 1u) != 0
-                                  ? out->accepted_at_us + get_zigzag(r)
+                                  ? (int64_t)((uint64_t)out->accepted_at_us +
+                                              (uint64_t)get_zigzag(r))
                                   : STATE_NEVER;
     }
     out->urged_count = (uint32_t)get_varint(r);
@@ -156,12 +162,14 @@ state_encode(const struct ticket_state *state, struct byte_writer *w)
 {
     put_u8(w, STATE_VERSION);
     put_varint(w, state->record_seq - state->number);
-    put_varint(w, state->last_event_seq == 0
-                      ? 0
-                      : state->last_event_seq - state->number + (1u << 16));
+    put_instant(w,
+                state->last_event_seq == 0 ? STATE_NEVER
+                                           : (int64_t)state->last_event_seq,
+                (int64_t)state->number);
     put_bytes(w, &state->content_hash, sizeof(state->content_hash));
     put_varint(w, state->version_count);
     put_varint(w, state->event_count);
+    put_varint(w, state->judged_by);
     put_zigzag(w, state->accepted_at_us);
     put_u8(w, state->type);
     put_u8(w, state->channel);
@@ -181,7 +189,10 @@ state_encode(const struct ticket_state *state, struct byte_writer *w)
                   (state->reviewed_subcategory ? STATE_BIT_REVIEWED_SUBCATEGORY
                                                : 0u) |
                   (state->reviewed_region ? STATE_BIT_REVIEWED_REGION : 0u) |
-                  (state->repeat_settled ? STATE_BIT_REPEAT_SETTLED : 0u));
+                  (state->repeat_settled ? STATE_BIT_REPEAT_SETTLED : 0u) |
+                  (state->repeat_call ? STATE_BIT_REPEAT_CALL : 0u) |
+                  (state->third_call ? STATE_BIT_THIRD_CALL : 0u) |
+                  (state->burst ? STATE_BIT_BURST : 0u));
     put_life(state, w);
     put_varint(w, state->repeat_previous);
     put_u8(w, state->repeat_key);
@@ -229,7 +240,7 @@ state_decode(uint64_t number, struct span bytes, struct ticket_state *out)
 {
     struct byte_reader reader = byte_reader_on(bytes.data, bytes.bytes);
     struct byte_reader *r = &reader;
-    uint64_t event_distance;
+    int64_t event_seq;
     uint8_t bits;
 
     if (get_u8(r) != STATE_VERSION) {
@@ -237,9 +248,8 @@ state_decode(uint64_t number, struct span bytes, struct ticket_state *out)
     }
     out->number = number;
     out->record_seq = number + get_varint(r);
-    event_distance = get_varint(r);
-    out->last_event_seq =
-        event_distance == 0 ? 0 : event_distance - (1u << 16) + number;
+    event_seq = get_instant(r, (int64_t)number);
+    out->last_event_seq = event_seq == STATE_NEVER ? 0 : (uint64_t)event_seq;
     if (byte_reader_left(r) < sizeof(out->content_hash)) {
         return false;
     }
@@ -247,6 +257,7 @@ state_decode(uint64_t number, struct span bytes, struct ticket_state *out)
     r->at += sizeof(out->content_hash);
     out->version_count = (uint32_t)get_varint(r);
     out->event_count = (uint32_t)get_varint(r);
+    out->judged_by = (uint32_t)get_varint(r);
     out->accepted_at_us = get_zigzag(r);
     out->type = (enum ticket_type)get_u8(r);
     out->channel = (enum ticket_channel)get_u8(r);
@@ -267,6 +278,9 @@ state_decode(uint64_t number, struct span bytes, struct ticket_state *out)
     out->reviewed_subcategory = (bits & STATE_BIT_REVIEWED_SUBCATEGORY) != 0;
     out->reviewed_region = (bits & STATE_BIT_REVIEWED_REGION) != 0;
     out->repeat_settled = (bits & STATE_BIT_REPEAT_SETTLED) != 0;
+    out->repeat_call = (bits & STATE_BIT_REPEAT_CALL) != 0;
+    out->third_call = (bits & STATE_BIT_THIRD_CALL) != 0;
+    out->burst = (bits & STATE_BIT_BURST) != 0;
     get_life(out, r);
     out->repeat_previous = get_varint(r);
     out->repeat_key = (enum repeat_key)get_u8(r);
@@ -279,7 +293,8 @@ state_decode(uint64_t number, struct span bytes, struct ticket_state *out)
            out->category < TICKET_CATEGORY_COUNT &&
            out->judged_category < TICKET_CATEGORY_COUNT &&
            out->region < TICKET_REGION_COUNT &&
-           out->judged_region < TICKET_REGION_COUNT;
+           out->judged_region < TICKET_REGION_COUNT &&
+           out->repeat_key <= REPEAT_KEY_RELATED;
 }
 
 void

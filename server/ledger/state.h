@@ -49,6 +49,8 @@ struct ticket_state {
     uint64_t content_hash;   /* record_ticket_hash of the version in force */
     uint32_t version_count;
     uint32_t event_count;
+    uint32_t judged_by; /* name id of the tables that judged the clocks and the
+                           repeat call last */
 
     /* of the version in force */
     int64_t accepted_at_us;
@@ -89,6 +91,9 @@ struct ticket_state {
     uint32_t calls;
     uint32_t burst_calls;
     bool repeat_settled; /* the matter had its final reply: out of statistics */
+    bool repeat_call;    /* calls reached the thresholds that were in force */
+    bool third_call;
+    bool burst;
 
     uint32_t clock_count;
     struct state_clock clocks[DEADLINE_KINDS_MAX];

@@ -22,7 +22,8 @@ static const char *const store_db_names[STORE_DB_COUNT] = {
     [STORE_DUE] = "due",           [STORE_OVERDUE] = "overdue",
     [STORE_COUNTERS] = "counters", [STORE_CUSTOMERS] = "customers",
     [STORE_NAMES] = "names",       [STORE_WAITING] = "waiting",
-    [STORE_REJECTS] = "rejects",   [STORE_FACTS] = "facts",
+    [STORE_RELATED] = "related",   [STORE_REJECTS] = "rejects",
+    [STORE_FACTS] = "facts",
 };
 
 enum err_code

@@ -96,23 +96,24 @@ tally_clocks(const struct ticket_state *state,
     for (uint32_t i = 0; i < state->clock_count; i++) {
         const struct state_clock *clock = &state->clocks[i];
         bool overdue = clock_overdue(clock, as_of_us);
-        bool stopped =
-            clock->stopped_us != STATE_NEVER && clock->stopped_us <= as_of_us;
+        /* A clock that will stop too late is undecided until it is overdue. */
+        bool in_time = clock->stopped_us != STATE_NEVER &&
+                       clock->stopped_us <= as_of_us &&
+                       clock->stopped_us <= clock->due_us;
 
         if (overdue) {
             out->overdue_kind_id[out->overdue_count++] = clock->kind_id;
         }
         if (clock->role == CLOCK_ROLE_RESTORE) {
-            set_if(&out->accepted_set, stopped || overdue,
+            set_if(&out->accepted_set, in_time || overdue,
                    COUNTER_restore_judged);
-            set_if(&out->accepted_set, stopped && !overdue,
-                   COUNTER_restore_in_time);
+            set_if(&out->accepted_set, in_time, COUNTER_restore_in_time);
         }
         if (clock->role == CLOCK_ROLE_REPLY && tally_is_complaint(state) &&
-            (stopped || overdue) && clock->due_us != STATE_NEVER) {
+            (in_time || overdue) && clock->due_us != STATE_NEVER) {
             out->reply_due_us = clock->due_us;
             set_if(&out->due_set, true, COUNTER_reply_judged);
-            set_if(&out->due_set, !overdue, COUNTER_reply_in_time);
+            set_if(&out->due_set, in_time, COUNTER_reply_in_time);
         }
     }
     set_if(&out->accepted_set, out->overdue_count > 0, COUNTER_overdue);
@@ -140,10 +141,17 @@ tally_state(const struct ticket_state *state,
 
     set_if(set, true, COUNTER_received);
     set_if(set, tally_is_complaint(state), COUNTER_complaints);
-    set_if(set, counted && state->calls >= rules->repeat_min, COUNTER_repeats);
-    set_if(set, counted && state->calls >= rules->third_call_min,
+    set_if(set,
+           counted && (rules != NULL ? state->calls >= rules->repeat_min
+                                     : state->repeat_call),
+           COUNTER_repeats);
+    set_if(set,
+           counted && (rules != NULL ? state->calls >= rules->third_call_min
+                                     : state->third_call),
            COUNTER_third_calls);
-    set_if(set, counted && state->burst_calls >= rules->burst_min,
+    set_if(set,
+           counted && (rules != NULL ? state->burst_calls >= rules->burst_min
+                                     : state->burst),
            COUNTER_bursts);
     set_if(set, has(state, EVENT_KIND_DISPATCHED), COUNTER_dispatched);
     set_if(set, has(state, EVENT_KIND_REPLIED), COUNTER_replied);

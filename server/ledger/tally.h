@@ -57,7 +57,7 @@ struct tally {
     uint64_t person; /* of a quality complaint: whom to count once; else 0 */
 };
 
-/* The thresholds that decide which calls count as repeats. */
+/* Thresholds that decide which calls count as repeats. */
 struct tally_rules {
     uint32_t repeat_min;
     uint32_t third_call_min;
@@ -66,7 +66,9 @@ struct tally_rules {
 
 /*
  * What `state` contributes, clocks judged as of as_of_us (STATE_NEVER: as the
- * state's own overdue marks say).
+ * state's own overdue marks say), repeat calls by `rules` (NULL: as the state's
+ * own marks say, which are by the thresholds in force when it was judged). The
+ * counters are made with STATE_NEVER and NULL.
  * Cost    O(clocks)
  */
 void tally_state(const struct ticket_state *state,
