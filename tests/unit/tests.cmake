@@ -22,3 +22,4 @@ add_cmocka_test(test_csv_rows LABEL unit SOURCES unit/test_csv_rows.c LINK decod
 add_cmocka_test(test_columns LABEL unit SOURCES unit/test_columns.c LINK decode)
 add_cmocka_test(test_http_parse LABEL unit SOURCES unit/test_http_parse.c LINK http)
 add_cmocka_test(test_http LABEL unit SOURCES unit/test_http.c LINK http)
+add_cmocka_test(test_ledger LABEL unit SOURCES unit/test_ledger.c lib/ledger_fixture.c LINK ledger base)

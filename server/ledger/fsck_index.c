@@ -1,0 +1,368 @@
+/* Every index and counter against what the states say: two sorted lists, side
+ * by side. */
+#include "server/ledger/fsck_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "analyzers/indicator.h"
+
+enum value_kind { VALUE_NONE, VALUE_TIME, VALUE_VARINT };
+
+/* One index. */
+struct index_check {
+    const char *name;
+    const struct fsck_array *expected; /* struct fsck_entry, sorted */
+    size_t key_bytes;
+    enum value_kind value_kind;
+    size_t at;
+};
+
+static int
+entry_compare(const void *a, const void *b)
+{
+    return memcmp(a, b, FSCK_KEY_BYTES);
+}
+
+static void
+sort_array(struct fsck_array *array, int (*compare)(const void *, const void *))
+{
+    if (array->count > 1) {
+        qsort(array->items, array->count, array->item_bytes, compare);
+    }
+}
+
+/* A key as hexadecimal digits: numbers and times, nothing personal but the
+ * person of `customers`, which is cut off. */
+static const char *
+key_text(const void *key, size_t bytes, char out[2 * FSCK_KEY_BYTES + 1])
+{
+    size_t shown = bytes == 17 ? 9 : bytes;
+    const uint8_t *at = key;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < shown && i < FSCK_KEY_BYTES; i++) {
+        static const char digits[] = "0123456789abcdef";
+
+        out[2 * i] = digits[at[i] >> 4];
+        out[2 * i + 1] = digits[at[i] & 15];
+        out[2 * i + 2] = '\0';
+    }
+    return out;
+}
+
+static void
+say_missing(struct fsck *fsck, struct index_check *check)
+{
+    const struct fsck_entry *entry =
+        (const struct fsck_entry *)check->expected->items + check->at++;
+    char text[2 * FSCK_KEY_BYTES + 1];
+
+    fsck_say(fsck, "%s: entry %s: expected one, found none", check->name,
+             key_text(entry->key, check->key_bytes, text));
+}
+
+static int64_t
+value_of(const struct index_check *check, struct span value, bool *fits)
+{
+    struct byte_reader r = byte_reader_on(value.data, value.bytes);
+    int64_t number = 0;
+
+    if (check->value_kind == VALUE_TIME) {
+        number = get_be_time(&r);
+    } else if (check->value_kind == VALUE_VARINT) {
+        number = (int64_t)get_varint(&r);
+    }
+    *fits = !r.failed && byte_reader_left(&r) == 0;
+    return number;
+}
+
+static bool
+check_entry(struct fsck *fsck, struct span key, struct span value, void *data)
+{
+    struct index_check *check = data;
+    const struct fsck_entry *entries = check->expected->items;
+    char text[2 * FSCK_KEY_BYTES + 1];
+    int order = -1;
+
+    fsck->result->index_entries++;
+    while (check->at < check->expected->count &&
+           key.bytes == check->key_bytes &&
+           (order = memcmp(entries[check->at].key, key.data, key.bytes)) < 0) {
+        say_missing(fsck, check);
+        order = -1;
+    }
+    if (order != 0) {
+        fsck_say(fsck, "%s: entry %s: expected none, found one", check->name,
+                 key_text(key.data, key.bytes, text));
+    } else {
+        bool fits;
+        int64_t found = value_of(check, value, &fits);
+        int64_t expected = entries[check->at++].value;
+
+        if (!fits || found != expected) {
+            fsck_say(fsck,
+                     "%s: entry %s: expected the value %" PRId64
+                     ", found %" PRId64,
+                     check->name, key_text(key.data, key.bytes, text), expected,
+                     found);
+        }
+    }
+    return true;
+}
+
+static void
+check_index(struct fsck *fsck,
+            enum store_db db,
+            const char *name,
+            struct fsck_array *expected,
+            size_t key_bytes,
+            enum value_kind value_kind)
+{
+    struct index_check check = {name, expected, key_bytes, value_kind, 0};
+
+    sort_array(expected, entry_compare);
+    fsck_each(fsck, db, check_entry, &check);
+    while (check.at < expected->count && !fsck_failed(fsck)) {
+        say_missing(fsck, &check);
+    }
+}
+
+void
+fsck_check_indexes(struct fsck *fsck)
+{
+    check_index(fsck, STORE_TIMES, "times", &fsck->times, 16, VALUE_NONE);
+    check_index(fsck, STORE_DUE, "due", &fsck->due, 20, VALUE_TIME);
+    check_index(fsck, STORE_OVERDUE, "overdue", &fsck->overdue, 20, VALUE_NONE);
+    check_index(fsck, STORE_RELATED, "related", &fsck->related, 16, VALUE_NONE);
+}
+
+/* --- distinct persons --------------------------------------------------- */
+
+static void
+expect_person(struct fsck *fsck, const struct fsck_person *person)
+{
+    static const struct {
+        enum counter_grain grain;
+        enum period_kind period;
+    } grains[] = {{GRAIN_MONTH, PERIOD_MONTH},
+                  {GRAIN_QUARTER, PERIOD_QUARTER},
+                  {GRAIN_YEAR, PERIOD_YEAR}};
+
+    for (size_t g = 0; g < sizeof(grains) / sizeof(grains[0]); g++) {
+        for (uint32_t unit = person->unit_id;;
+             unit = names_unit_parent(fsck->names, unit)) {
+            struct fsck_entry *entry = fsck_array_add(fsck, &fsck->customers);
+            struct byte_writer w;
+
+            if (entry == NULL) {
+                return;
+            }
+            w = byte_writer_on(entry->key, sizeof(entry->key));
+            put_u8(&w, grains[g].grain);
+            put_be_day(&w, period_first_day(grains[g].period, person->day));
+            put_be32(&w, unit);
+            put_be64(&w, person->person);
+            entry->value = 1;
+            if (unit == 0) {
+                break;
+            }
+        }
+    }
+}
+
+/* Equal keys become one with their sum; each is one distinct person. */
+static void
+merge_persons(struct fsck *fsck)
+{
+    struct fsck_entry *entries = fsck->customers.items;
+    size_t count = 0;
+
+    sort_array(&fsck->customers, entry_compare);
+    for (size_t i = 0; i < fsck->customers.count; i++) {
+        if (count > 0 && entry_compare(&entries[count - 1], &entries[i]) == 0) {
+            entries[count - 1].value++;
+            continue;
+        }
+        entries[count++] = entries[i];
+    }
+    fsck->customers.count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct byte_reader r = byte_reader_on(entries[i].key, 9);
+        struct counter_cell cell = {0};
+
+        cell.grain = (enum counter_grain)get_u8(&r);
+        cell.day = get_be_day(&r);
+        cell.unit_id = get_be32(&r);
+        if (!counter_sums_add_cell(
+                fsck->sums, &cell,
+                TALLY_SLOT(TALLY_ALL, 0, COUNTER_quality_customers), 1)) {
+            (void)err_set(fsck->err, ERR_NO_MEMORY, "counters");
+            return;
+        }
+    }
+}
+
+/* --- counters ----------------------------------------------------------- */
+
+/* The cells on disk, walked beside those added up. */
+struct cell_walk {
+    struct fsck *fsck;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val value;
+    int rc; /* of the cursor: 0 = key and value are a cell */
+};
+
+static void
+next_cell(struct cell_walk *walk)
+{
+    walk->rc = mdb_cursor_get(walk->cursor, &walk->key, &walk->value, MDB_NEXT);
+    if (walk->rc == 0) {
+        walk->fsck->result->counter_cells++;
+    }
+}
+
+static void
+say_slot(struct fsck *fsck,
+         const struct counter_cell *cell,
+         uint32_t slot,
+         int64_t expected,
+         int64_t found)
+{
+    enum counter counter = TALLY_SLOT_COUNTER(slot);
+
+    fsck_say(fsck,
+             "counters: grain %d day %d hour %u unit %u, dimension %d value "
+             "%u, %s: expected %" PRId64 ", found %" PRId64,
+             (int)cell->grain, (int)cell->day, (unsigned)cell->hour,
+             (unsigned)cell->unit_id, (int)TALLY_SLOT_DIMENSION(slot),
+             (unsigned)TALLY_SLOT_VALUE(slot),
+             counter < COUNTER_COUNT ? counter_name(counter) : "unknown",
+             expected, found);
+}
+
+/* The slots of a cell on disk against those expected (maybe none). */
+static void
+compare_slots(struct cell_walk *walk,
+              const struct counter_cell *cell,
+              const struct counter_slot *slots,
+              size_t slot_count)
+{
+    struct byte_reader r =
+        byte_reader_on(walk->value.mv_data, walk->value.mv_size);
+    uint32_t slot = 0;
+    int64_t count = 0;
+    size_t i = 0;
+    bool more = counter_next_slot(&r, &slot, &count);
+
+    while (more || i < slot_count) {
+        walk->fsck->result->counter_slots++;
+        if (i == slot_count || (more && slot < slots[i].slot)) {
+            say_slot(walk->fsck, cell, slot, 0, count);
+            more = counter_next_slot(&r, &slot, &count);
+        } else if (!more || slots[i].slot < slot) {
+            say_slot(walk->fsck, cell, slots[i].slot, slots[i].count, 0);
+            i++;
+        } else {
+            if (count != slots[i].count) {
+                say_slot(walk->fsck, cell, slot, slots[i].count, count);
+            }
+            i++;
+            more = counter_next_slot(&r, &slot, &count);
+        }
+    }
+    if (r.failed) {
+        fsck_say(walk->fsck,
+                 "counters: grain %d day %d unit %u: expected slots, found "
+                 "bytes that make no sense",
+                 (int)cell->grain, (int)cell->day, (unsigned)cell->unit_id);
+    }
+}
+
+/* A cell on disk that no ticket contributes to. */
+static void
+say_needless_cell(struct cell_walk *walk)
+{
+    struct counter_cell cell;
+
+    if (counter_cell_from_key(
+            (struct span){walk->key.mv_data, walk->key.mv_size}, &cell)) {
+        compare_slots(walk, &cell, NULL, 0);
+    } else {
+        fsck_say(walk->fsck,
+                 "counters: expected a cell, found a key that makes no sense");
+    }
+    next_cell(walk);
+}
+
+static int
+walk_order(const struct cell_walk *walk, const uint8_t *key)
+{
+    size_t bytes = walk->key.mv_size < COUNTER_CELL_KEY_BYTES
+                       ? walk->key.mv_size
+                       : COUNTER_CELL_KEY_BYTES;
+    int order = memcmp(walk->key.mv_data, key, bytes);
+
+    return order != 0 ? order
+                      : (walk->key.mv_size > COUNTER_CELL_KEY_BYTES) -
+                            (walk->key.mv_size < COUNTER_CELL_KEY_BYTES);
+}
+
+static bool
+check_cell(void *data,
+           const struct counter_cell *cell,
+           const struct counter_slot *slots,
+           size_t slot_count)
+{
+    struct cell_walk *walk = data;
+    uint8_t key[COUNTER_CELL_KEY_BYTES];
+
+    counter_cell_key(cell, key);
+    while (walk->rc == 0 && walk_order(walk, key) < 0) {
+        say_needless_cell(walk);
+    }
+    if (walk->rc == 0 && walk_order(walk, key) == 0) {
+        compare_slots(walk, cell, slots, slot_count);
+        next_cell(walk);
+        return true;
+    }
+    for (size_t i = 0; i < slot_count; i++) {
+        say_slot(walk->fsck, cell, slots[i].slot, slots[i].count, 0);
+    }
+    return true;
+}
+
+void
+fsck_check_counters(struct fsck *fsck)
+{
+    const struct fsck_person *persons = fsck->persons.items;
+    struct cell_walk walk = {.fsck = fsck};
+
+    for (size_t i = 0; i < fsck->persons.count && !fsck_failed(fsck); i++) {
+        expect_person(fsck, &persons[i]);
+    }
+    merge_persons(fsck);
+    if (fsck_failed(fsck)) {
+        return;
+    }
+    check_index(fsck, STORE_CUSTOMERS, "customers", &fsck->customers, 17,
+                VALUE_VARINT);
+    walk.rc = mdb_cursor_open(fsck->reader.txn, fsck->store->db[STORE_COUNTERS],
+                              &walk.cursor);
+    if (walk.rc != 0) {
+        (void)store_err(fsck->err, walk.rc, "counters");
+        return;
+    }
+    next_cell(&walk);
+    if (!counter_sums_visit(fsck->sums, fsck->names, check_cell, &walk)) {
+        (void)err_set(fsck->err, ERR_NO_MEMORY, "counters");
+    }
+    while (walk.rc == 0 && !fsck_failed(fsck)) {
+        say_needless_cell(&walk);
+    }
+    if (walk.rc != 0 && walk.rc != MDB_NOTFOUND) {
+        (void)store_err(fsck->err, walk.rc, "counters");
+    }
+    mdb_cursor_close(walk.cursor);
+}
