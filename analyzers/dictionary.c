@@ -10,6 +10,7 @@
 #include "analyzers/calendar.h"
 #include "analyzers/clean.h"
 #include "analyzers/deadline.h"
+#include "analyzers/hot_spot.h"
 #include "analyzers/indicator.h"
 #include "analyzers/model.h"
 #include "analyzers/region.h"
@@ -91,7 +92,9 @@ build_rest(struct dictionary *d,
         (code =
              deadline_build(files, file_count, profile, &d->deadlines, err)) ||
         (code = indicator_build(files, file_count, &d->indicators, err)) ||
-        (code = repeat_settings_build(files, file_count, &d->repeat, err))) {
+        (code = repeat_settings_build(files, file_count, &d->repeat, err)) ||
+        (code =
+             hot_spot_settings_build(files, file_count, &d->hot_spot, err))) {
         return code;
     }
     return ERR_OK;
@@ -139,6 +142,7 @@ dictionary_free(struct dictionary **dictionary)
     if (old == NULL) {
         return;
     }
+    hot_spot_settings_free(&old->hot_spot);
     repeat_settings_free(&old->repeat);
     indicator_free(&old->indicators);
     deadline_free(&old->deadlines);

@@ -17,7 +17,14 @@
 #include "server/ledger/counters.h"
 #include "server/ledger/reader.h"
 
-enum { QUERY_SUBCATEGORIES_MAX = 512, QUERY_UNITS_MAX = 4096 };
+enum {
+    QUERY_SUBCATEGORIES_MAX = 512,
+    QUERY_UNITS_MAX = 4096,
+    /* Replies are counted when they were due: how long before a range a ticket
+     * whose reply was due in it may have been accepted (limit and pauses). */
+    QUERY_REPLY_REACH_DAYS = 366
+};
+#define QUERY_REPLY_REACH_US (QUERY_REPLY_REACH_DAYS * US_PER_DAY)
 
 /* Before and after every time a ticket may have (ticket_time_parse). */
 #define QUERY_FROM_MIN_US INT64_C(631152000000000) /* 1990 */
@@ -62,6 +69,15 @@ bool query_unit_below(struct query_unit_filter *filter, uint32_t unit_id);
 /* The unit one level below the wanted one that holds unit_id; the wanted unit
  * itself when unit_id is just that; 0 when it is not below or has no unit. */
 uint32_t query_unit_child(struct query_unit_filter *filter, uint32_t unit_id);
+
+/* The units one level below a unit (0: the top ones), in the order of their
+ * names, at most `max` of them. */
+enum err_code query_unit_children(const struct reader *reader,
+                                  uint32_t unit_id,
+                                  uint32_t *children,
+                                  size_t max,
+                                  size_t *count,
+                                  struct err *err) MUST_CHECK;
 
 /* ---- from the cells ---- */
 
@@ -132,7 +148,7 @@ struct report_numbers {
     /* complaints, tally_is_complaint; remote stands alone here and counts as
      * rural where two classes are asked for (report_rural) */
     uint64_t complaints[TICKET_CATEGORY_COUNT][TICKET_REGION_COUNT];
-    struct report_subcategory *subcategories; /* most complaints first */
+    struct report_subcategory *subcategories; /* by category, then most first */
     size_t subcategory_count;
     bool subcategories_truncated;
 

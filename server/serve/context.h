@@ -1,0 +1,60 @@
+/*
+ * context: what the handlers are given; the only thing they know of the rest.
+ *
+ * Every function here is called on the thread of the HTTP server. There is no
+ * global state.
+ */
+#ifndef SERVE_CONTEXT_H
+#define SERVE_CONTEXT_H
+
+#include "analyzers/dictionary.h"
+#include "server/ledger/ledger.h"
+#include "server/serve/mask.h"
+
+struct http_request; /* server/serve/http.h */
+
+/* What the pipeline tells about itself; counts since the start. */
+struct serve_pipeline {
+    uint64_t records_total;
+    uint64_t batches_total;
+    uint64_t commits_total;
+    uint64_t commit_us_total; /* time spent in committing */
+    uint64_t batches_waiting;
+    uint64_t batches_waiting_max; /* the queue's limit */
+    uint64_t feed_connections;
+    int64_t last_commit_us; /* wall clock; 0 before the first */
+    int64_t started_us;     /* wall clock */
+    bool writer_stopped;    /* it failed: nothing is taken in */
+    bool store_full;        /* writes are refused; reads go on */
+};
+
+/* Told on the HTTP thread when the facts are on disk or refused. */
+typedef void serve_facts_done(void *data, const struct err *err);
+
+struct serve_context {
+    const struct store *store;
+    const struct numbers *ids; /* ledger_ids; NULL: search the disk */
+
+    /* The dictionary in force; borrowed until the handler returns to the
+     * loop. */
+    const struct dictionary *(*dictionary)(void *data);
+    /* May be NULL: then what the newest snapshot says. */
+    struct ledger_totals (*totals)(void *data);
+    void (*pipeline)(void *data, struct serve_pipeline *out); /* may be NULL */
+    /* Who asks; NULL: everybody is a supervisor (--auth off). */
+    enum mask_role (*role)(void *data, const struct http_request *request);
+    /*
+     * Write facts; spans are copied before it returns. `done` comes later, once
+     * and not from inside the call, unless an error is returned. NULL: facts
+     * can't be written (501).
+     */
+    enum err_code (*put_facts)(void *data,
+                               const struct ledger_fact *facts,
+                               size_t fact_count,
+                               serve_facts_done *done,
+                               void *done_data,
+                               struct err *err);
+    void *data; /* first argument of all of the above */
+};
+
+#endif /* SERVE_CONTEXT_H */

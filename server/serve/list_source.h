@@ -1,0 +1,106 @@
+/*
+ * list_source: one kind of list, as the routes, the exports and the tests see
+ * it.
+ *
+ * A source reads its filters from the query, then fills rows piece by piece,
+ * each piece from a snapshot of its own: what it borrowed from a snapshot must
+ * not outlive list_source.fill. The JSON form is one piece with a cursor and
+ * totals; the others go on until the end.
+ */
+#ifndef SERVE_LIST_SOURCE_H
+#define SERVE_LIST_SOURCE_H
+
+#include "server/ledger/reader.h"
+#include "server/serve/context.h"
+#include "server/serve/list.h"
+#include "server/serve/params.h"
+
+enum {
+    LIST_LIMIT_DEFAULT = 100,
+    LIST_LIMIT_MAX = 1000,
+    LIST_PIECE_ROWS = 500,        /* of an export, from one snapshot */
+    LIST_SCAN_MAX = 50000,        /* tickets looked at for one piece */
+    LIST_TOTAL_SCAN_MAX = 200000, /* looked at for a total */
+    LIST_STATE_BYTES_MAX = 64 * 1024,
+    LIST_PAGE_BYTES_MAX = 64 * 1024 * 1024
+};
+
+/* Who asks what, when. */
+struct list_request {
+    const struct serve_context *context;
+    const struct dictionary *dictionary;
+    const struct params *params;
+    enum mask_role role;
+    int64_t now_us;
+};
+
+struct list_source {
+    const char *name;          /* "tickets"; names the downloaded file */
+    const char *const *params; /* known ones, ended by NULL, besides those all
+                                  lists have */
+    size_t state_bytes;
+
+    /*
+     * Read the filters into the zeroed state; what has to be computed as a
+     * whole is computed here. `cursor` is empty or what put_cursor wrote.
+     */
+    enum err_code (*open)(void *state,
+                          const struct list_request *request,
+                          const struct reader *reader,
+                          struct span cursor,
+                          struct err *err);
+    /* The columns of this request; valid as long as the state. */
+    const struct list_column *(*columns)(const void *state, size_t *count);
+    /*
+     * Write up to rows_max rows; *more says whether there may be further ones.
+     * May stop early with *more set, after LIST_SCAN_MAX tickets.
+     */
+    enum err_code (*fill)(void *state,
+                          const struct list_request *request,
+                          const struct reader *reader,
+                          struct list_writer *writer,
+                          size_t rows_max,
+                          bool *more,
+                          struct err *err);
+    /* Text from which open can go on behind the last row. NULL: the list is
+     * never cut. */
+    void (*put_cursor)(const void *state, struct buf *out);
+    /* Members of the page besides items, next and snapshot; may be NULL. */
+    void (*put_totals)(const void *state,
+                       const struct reader *reader,
+                       struct json_out *json);
+    void (*close)(void *state); /* may be NULL */
+};
+
+/* Names that every list takes besides its own, ended by NULL. */
+extern const char *const list_common_params[];
+
+/*
+ * The JSON page: {"items":[…],"next":…,"total":…,"snapshot":…}.
+ * Errors  of the parameters and of the store
+ */
+enum err_code list_page(const struct list_source *source,
+                        const struct list_request *request,
+                        struct buf *out,
+                        struct err *err) MUST_CHECK;
+
+/* An export in pieces. */
+struct list_export;
+
+/* `request` is borrowed until the end. */
+enum err_code list_export_open(const struct list_source *source,
+                               const struct list_form *form,
+                               const struct list_request *request,
+                               struct list_export **out,
+                               struct err *err) MUST_CHECK;
+
+/* The next piece into `out` (emptied first). *more: call again.
+ * `dictionary` is the one in force now. */
+enum err_code list_export_next(struct list_export *list,
+                               const struct dictionary *dictionary,
+                               struct buf *out,
+                               bool *more,
+                               struct err *err) MUST_CHECK;
+void list_export_close(struct list_export **list);
+
+#endif /* SERVE_LIST_SOURCE_H */

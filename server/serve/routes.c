@@ -1,0 +1,368 @@
+/* The reading side of the HTTP API, bound to its paths. */
+#include "server/serve/routes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/base/clock.h"
+#include "server/serve/facts.h"
+#include "server/serve/http.h"
+#include "server/serve/lists.h"
+#include "server/serve/problem.h"
+#include "server/serve/status.h"
+#include "server/serve/ticket_one.h"
+
+enum {
+    ROUTES_EXPORT_LOW_BYTES = 64 * 1024, /* the client took so much: go on */
+    ROUTES_PATH_BYTES = 64,
+    ROUTES_FACTS_ARENA_BYTES = 64 * 1024
+};
+
+static const struct list_source *const sources[] = {
+    &tickets_source, &repeat_callers_source, &hot_spots_source,
+    &overdue_source, &counters_source,       &indicators_source,
+    &rejects_source,
+};
+
+static const struct list_form *const forms[] = {
+    &list_form_json, &list_form_ndjson, &list_form_csv};
+
+enum {
+    SOURCE_COUNT = sizeof(sources) / sizeof(sources[0]),
+    FORM_COUNT = sizeof(forms) / sizeof(forms[0])
+};
+
+struct list_route {
+    struct serve_routes *routes;
+    const struct list_source *source;
+    const struct list_form *form;
+    char path[ROUTES_PATH_BYTES];
+};
+
+struct serve_routes {
+    struct http_server *http;
+    struct serve_context context;
+    struct list_route lists[SOURCE_COUNT * FORM_COUNT];
+};
+
+static void
+request_init(const struct serve_routes *routes,
+             const struct http_request *http,
+             struct params *params,
+             struct list_request *out)
+{
+    const struct serve_context *context = &routes->context;
+
+    params_from_request(http, params);
+    *out = (struct list_request){
+        .context = context,
+        .dictionary = context->dictionary(context->data),
+        .params = params,
+        .role = context->role != NULL ? context->role(context->data, http)
+                                      : MASK_ROLE_SUPERVISOR,
+        .now_us = clock_now_us()};
+}
+
+static void
+reply_buf(struct http_request *http,
+          unsigned status,
+          const char *content_type,
+          const struct buf *body)
+{
+    http_reply_header(http, "Cache-Control", "no-store");
+    http_reply(http, status, content_type, buf_view(body));
+}
+
+/* ---- lists ---- */
+
+static void
+list_page_handler(struct http_request *http, void *user)
+{
+    const struct list_route *route = user;
+    struct params params;
+    struct list_request request;
+    struct buf body;
+    struct err err = {0};
+
+    request_init(route->routes, http, &params, &request);
+    buf_init(&body, LIST_PAGE_BYTES_MAX);
+    if (list_page(route->source, &request, &body, &err) == ERR_OK) {
+        reply_buf(http, 200, route->form->content_type, &body);
+    } else {
+        problem_reply_err(http, &err);
+    }
+    buf_release(&body);
+}
+
+/* An export under way: lives from the handler to the end of its stream. */
+struct export_job {
+    struct serve_routes *routes;
+    struct params params; /* the list keeps a pointer */
+    struct list_export *list;
+    struct buf piece;
+};
+
+static void
+export_free(struct export_job *job)
+{
+    list_export_close(&job->list);
+    buf_release(&job->piece);
+    free(job);
+}
+
+static void
+export_gone(struct http_request *http, void *user)
+{
+    export_free(user);
+    http_stream_end(http, false);
+}
+
+/* One piece a turn of the loop, so that an export holds up nobody. */
+static void
+export_step(struct http_request *http, void *user)
+{
+    struct export_job *job = user;
+    const struct serve_context *context = &job->routes->context;
+    struct err err = {0};
+    bool more = false;
+
+    if (list_export_next(job->list, context->dictionary(context->data),
+                         &job->piece, &more, &err) != ERR_OK) {
+        export_free(job);
+        http_stream_end(http, false); /* cut: the client sees it */
+        return;
+    }
+    (void)http_stream_put(http, buf_view(&job->piece));
+    if (more) {
+        http_stream_on_room(http, ROUTES_EXPORT_LOW_BYTES, export_step, job);
+        return;
+    }
+    export_free(job);
+    http_stream_end(http, true);
+}
+
+static void
+list_export_handler(struct http_request *http, void *user)
+{
+    struct list_route *route = user;
+    struct export_job *job = calloc(1, sizeof(*job));
+    struct list_request request;
+    struct err err = {0};
+
+    if (job == NULL) {
+        (void)err_set(&err, ERR_NO_MEMORY, "export");
+        problem_reply_err(http, &err);
+        return;
+    }
+    job->routes = route->routes;
+    buf_init(&job->piece, LIST_PAGE_BYTES_MAX);
+    request_init(route->routes, http, &job->params, &request);
+    if (list_export_open(route->source, route->form, &request, &job->list,
+                         &err) != ERR_OK) {
+        problem_reply_err(http, &err);
+        export_free(job);
+        return;
+    }
+    http_reply_header(http, "Content-Disposition",
+                      "attachment; filename=\"%s%s\"", route->source->name,
+                      route->form->suffix);
+    http_reply_header(http, "Cache-Control", "no-store");
+    http_stream_start(http, 200, route->form->content_type);
+    http_request_on_gone(http, export_gone, job);
+    http_stream_on_room(http, ROUTES_EXPORT_LOW_BYTES, export_step, job);
+}
+
+/* ---- one ticket ---- */
+
+static void
+ticket_handler(struct http_request *http, void *user)
+{
+    const struct serve_routes *routes = user;
+    struct params params;
+    struct list_request request;
+    struct buf body;
+    struct err err = {0};
+
+    request_init(routes, http, &params, &request);
+    buf_init(&body, TICKET_JSON_BYTES_MAX);
+    if (ticket_one_put_json(&request, http_request_path(http, "id"), &body,
+                            &err) == ERR_OK) {
+        reply_buf(http, 200, "application/json", &body);
+    } else {
+        problem_reply_err(http, &err);
+    }
+    buf_release(&body);
+}
+
+/* ---- facts ---- */
+
+struct facts_job {
+    struct http_request *http;
+    size_t count;
+};
+
+static void
+facts_done(void *data, const struct err *err)
+{
+    struct facts_job *job = data;
+    struct buf body;
+
+    if (err->code != ERR_OK) {
+        problem_reply_err(job->http, err);
+    } else {
+        buf_init(&body, 256);
+        buf_printf(&body, "{\"received\":%zu,\"stored\":%zu}\n", job->count,
+                   job->count);
+        http_reply(job->http, 200, "application/json", buf_view(&body));
+        buf_release(&body);
+    }
+    free(job);
+}
+
+/* Read the body and hand it over; false: err says why not. */
+static bool
+facts_submit(const struct serve_routes *routes,
+             struct http_request *http,
+             struct facts_job *job,
+             struct err *err)
+{
+    const struct serve_context *context = &routes->context;
+    struct ledger_fact *facts = malloc(FACTS_MAX * sizeof(*facts));
+    struct arena arena;
+    bool handed = false;
+
+    if (facts == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "facts");
+        return false;
+    }
+    arena_init(&arena, ROUTES_FACTS_ARENA_BYTES);
+    if (facts_read(http_request_body(http), context->dictionary(context->data),
+                   clock_now_us(), &arena, facts, &job->count, err) == ERR_OK) {
+        handed = context->put_facts(context->data, facts, job->count,
+                                    facts_done, job, err) == ERR_OK;
+    }
+    arena_release(&arena);
+    free(facts);
+    return handed;
+}
+
+static void
+facts_handler(struct http_request *http, void *user)
+{
+    const struct serve_routes *routes = user;
+    struct facts_job *job;
+    struct err err = {0};
+
+    if (routes->context.put_facts == NULL) {
+        problem_reply(http, 501, "not_implemented",
+                      "this server takes no facts");
+        return;
+    }
+    if (!http_request_has_type(http, "application/json")) {
+        problem_reply(http, 415, "unsupported_media_type",
+                      "send application/json: a fact or an array of facts");
+        return;
+    }
+    job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        (void)err_set(&err, ERR_NO_MEMORY, "facts");
+    } else {
+        job->http = http;
+    }
+    if (job == NULL || !facts_submit(routes, http, job, &err)) {
+        free(job);
+        problem_reply_err(http, &err);
+    }
+}
+
+/* ---- operators ---- */
+
+static void
+metrics_handler(struct http_request *http, void *user)
+{
+    const struct serve_routes *routes = user;
+    struct http_counts counts;
+    struct params params;
+    struct list_request request;
+    struct buf body;
+    struct err err = {0};
+
+    request_init(routes, http, &params, &request);
+    http_server_counts(routes->http, &counts);
+    buf_init(&body, STATUS_BYTES_MAX);
+    if (status_put_metrics(&request, &counts, &body, &err) == ERR_OK) {
+        reply_buf(http, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
+    } else {
+        problem_reply_err(http, &err);
+    }
+    buf_release(&body);
+}
+
+static void
+health_handler(struct http_request *http, void *user)
+{
+    (void)user;
+    http_reply_header(http, "Cache-Control", "no-store");
+    http_reply(http, 200, "application/json",
+               SPAN_LITERAL("{\"alive\":true}\n"));
+}
+
+static void
+ready_handler(struct http_request *http, void *user)
+{
+    const struct serve_routes *routes = user;
+    struct params params;
+    struct list_request request;
+    struct buf body;
+    bool ready = false;
+
+    request_init(routes, http, &params, &request);
+    buf_init(&body, STATUS_BYTES_MAX);
+    status_put_ready(&request, &body, &ready);
+    reply_buf(http, ready ? 200 : 503, "application/json", &body);
+    buf_release(&body);
+}
+
+enum err_code
+serve_routes_new(struct http_server *http,
+                 const struct serve_context *context,
+                 struct serve_routes **out,
+                 struct err *err)
+{
+    struct serve_routes *routes = calloc(1, sizeof(*routes));
+
+    if (routes == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "routes");
+    }
+    routes->http = http;
+    routes->context = *context;
+    for (size_t s = 0; s < SOURCE_COUNT; s++) {
+        for (size_t f = 0; f < FORM_COUNT; f++) {
+            struct list_route *route = &routes->lists[s * FORM_COUNT + f];
+
+            route->routes = routes;
+            route->source = sources[s];
+            route->form = forms[f];
+            (void)snprintf(route->path, sizeof(route->path), "/v1/%s%s",
+                           sources[s]->name, forms[f]->suffix);
+            http_route(http, HTTP_GET, route->path,
+                       forms[f]->paged ? list_page_handler
+                                       : list_export_handler,
+                       route);
+        }
+    }
+    http_route(http, HTTP_GET, "/v1/tickets/{id}", ticket_handler, routes);
+    http_route(http, HTTP_PUT, "/v1/facts", facts_handler, routes);
+    http_route(http, HTTP_GET, "/metrics", metrics_handler, routes);
+    http_route(http, HTTP_GET, "/healthz", health_handler, routes);
+    http_route(http, HTTP_GET, "/readyz", ready_handler, routes);
+    *out = routes;
+    return ERR_OK;
+}
+
+void
+serve_routes_free(struct serve_routes **routes)
+{
+    free(*routes);
+    *routes = NULL;
+}
