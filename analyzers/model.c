@@ -12,32 +12,39 @@
 #include "analyzers/taxonomy.h"
 
 enum {
-    SIEVE_BITS = 1 << 18, /* 32 KB: most unknown n-grams go no further */
-    ID_BYTES = 24,        /* "ngram:" and MODEL_CHARS_MAX characters */
-    FEATURES_MIN = 1
+    SIEVE_BITS = 1 << 17, /* 16 KB: most unknown pairs go no further */
+    ID_BYTES = 16,        /* "ngram:" and an n-gram */
+    LANES = 16,           /* classes that are added together */
+    BLOCK = 32,           /* rows added in 16 bits before they are spilled */
+    BOUND = '|'
 };
 
+_Static_assert(BLOCK *MODEL_WEIGHT_MAX < INT16_MAX, "a block overflows");
+_Static_assert((int)SCORING_CLASSES_MAX == 2 * LANES, "two lanes of classes");
+
 struct slot {
-    uint64_t key; /* 0: free; no n-gram has this key */
+    uint32_t key; /* 0: free; no n-gram has this key */
     uint32_t feature;
 };
 
 struct model {
     size_t class_count; /* with none */
+    size_t lane_count;  /* 1 up to 16 classes, else 2 */
     size_t feature_count;
     size_t slot_mask;
-    struct slot *slots;
-    int16_t (*weights)[SCORING_CLASSES_MAX]; /* hundredths of a logit */
+    struct slot *slots; /* the pairs */
+    int16_t *weights;   /* [feature][lane_count * LANES], hundredths */
     char (*ids)[ID_BYTES];
     int32_t bias[SCORING_CLASSES_MAX];
+    uint16_t single[1 << 16]; /* feature + 1 of a single character, or 0 */
     uint8_t sieve[SIEVE_BITS / 8];
 };
 
-static uint64_t
-hash_key(uint64_t key)
+static uint32_t
+hash_key(uint32_t key)
 {
-    key *= UINT64_C(0x9E3779B97F4A7C15);
-    return key ^ key >> 29;
+    key *= 0x9E3779B1u;
+    return key ^ key >> 15;
 }
 
 /* ----------------------------------------------------------------- n-grams */
@@ -74,71 +81,81 @@ is_letter(uint16_t c)
            (c >= 'a' && c <= 'z') || c == 0x3007;
 }
 
+/* Room for what one character adds at most: its end, itself, its pair. */
+enum { NGRAMS_AT_ONCE = 3 };
+
 size_t
 model_ngrams(const struct clean_text *text, struct model_ngram *ngrams)
 {
-    uint64_t window = 0;              /* the last four characters */
-    uint16_t starts[MODEL_CHARS_MAX]; /* where they began, newest first */
-    size_t run = 0;                   /* characters since the last break */
+    uint32_t before = BOUND;
+    uint16_t before_at = 0;
     size_t count = 0;
 
-    memset(starts, 0, sizeof(starts));
-    for (size_t i = 0; i < text->char_count; i++) {
-        uint16_t c = text->code_point[i];
-        bool numeral = is_numeral(c);
+    for (size_t i = 0; i <= text->char_count; i++) {
+        uint16_t at = (uint16_t)i;
+        uint32_t c = i < text->char_count ? text->code_point[i] : 0;
 
-        if (!numeral && !is_letter(c)) {
-            run = 0;
-            continue;
+        if (count + NGRAMS_AT_ONCE > MODEL_TEXT_NGRAMS_MAX) {
+            return count;
         }
-        if (numeral) {
-            if (run > 0 && (window & 0xFFFF) == '0') {
+        if (is_numeral((uint16_t)c)) {
+            if (before == '0') {
                 continue; /* the same number goes on */
             }
             c = '0';
-        }
-        window = window << 16 | c;
-        memmove(starts + 1, starts, sizeof(starts) - sizeof(*starts));
-        starts[0] = (uint16_t)i;
-        run++;
-        for (size_t n = MODEL_CHARS_MIN; n <= MODEL_CHARS_MAX && n <= run;
-             n++) {
-            uint64_t mask = n == 4 ? UINT64_MAX : (UINT64_C(1) << 16 * n) - 1;
-
-            if (count == MODEL_TEXT_NGRAMS_MAX) {
-                return count;
+        } else if (!is_letter((uint16_t)c)) {
+            if (before != BOUND) {
+                ngrams[count++] = (struct model_ngram){before << 16 | BOUND,
+                                                       before_at, before_at};
+                before = BOUND;
             }
-            ngrams[count++] =
-                (struct model_ngram){window & mask, starts[n - 1], (uint16_t)i};
+            continue;
         }
+        ngrams[count++] = (struct model_ngram){c, at, at};
+        ngrams[count++] = (struct model_ngram){
+            before << 16 | c, before == BOUND ? at : before_at, at};
+        before = c;
+        before_at = at;
     }
     return count;
+}
+
+void
+model_ngram_name(uint32_t key, char name[MODEL_NGRAM_BYTES])
+{
+    size_t bytes = 0;
+
+    if (key >> 16 != 0) {
+        bytes = utf8_put(key >> 16, name);
+    }
+    bytes += utf8_put(key & 0xFFFF, name + bytes);
+    name[bytes] = '\0';
 }
 
 /* ------------------------------------------------------------------- build */
 
 /* The characters of a table's n-gram as a key; 0 when it is none. */
-static uint64_t
+static uint32_t
 parse_key(struct span text)
 {
-    uint64_t key = 0;
+    uint32_t key = 0;
     size_t chars = 0;
     uint32_t c;
     size_t bytes;
 
     while ((bytes = utf8_next(text, &c)) > 0) {
-        if (c > 0xFFFF || ++chars > MODEL_CHARS_MAX) {
+        if (c > 0xFFFF || ++chars > 2) {
             return 0;
         }
         key = key << 16 | c;
         text.data += bytes;
         text.bytes -= bytes;
     }
-    return chars >= MODEL_CHARS_MIN ? key : 0;
+    return key;
 }
 
 static const struct slot *
-find_slot(const struct model *model, uint64_t key)
+find_slot(const struct model *model, uint32_t key)
 {
     size_t at = hash_key(key) & model->slot_mask;
 
@@ -149,9 +166,17 @@ find_slot(const struct model *model, uint64_t key)
 }
 
 static size_t
-sieve_bit(uint64_t key)
+sieve_bit(uint32_t key)
 {
-    return hash_key(key) >> 40 & (SIEVE_BITS - 1);
+    return key * 0x85EBCA6Bu >> 15;
+}
+
+_Static_assert(SIEVE_BITS == 1 << (32 - 15), "sieve_bit gives 17 bits");
+
+static int16_t *
+weights_of(const struct model *model, size_t feature)
+{
+    return model->weights + feature * model->lane_count * LANES;
 }
 
 static enum err_code
@@ -165,8 +190,9 @@ read_weights(struct model *model,
         struct span cell = table_cell(table, row, c + 1);
         int32_t value;
 
-        if (!hundredths_parse(cell, &value) || value < INT16_MIN ||
-            value > INT16_MAX) {
+        if (!hundredths_parse(cell, &value) ||
+            (feature != SIZE_MAX &&
+             (value < -MODEL_WEIGHT_MAX || value > MODEL_WEIGHT_MAX))) {
             return table_error(table, row, c + 1, ERR_BAD_TABLE, err,
                                "'%.*s' is no weight; train the model again",
                                SPAN_ARGS(cell));
@@ -174,10 +200,32 @@ read_weights(struct model *model,
         if (feature == SIZE_MAX) {
             model->bias[c] = value;
         } else {
-            model->weights[feature][c] = (int16_t)value;
+            weights_of(model, feature)[c] = (int16_t)value;
         }
     }
     return ERR_OK;
+}
+
+/* Note where the feature of this key is; false when it stands already. */
+static bool
+enter_key(struct model *model, uint32_t key, size_t feature)
+{
+    struct slot *slot;
+
+    if (key >> 16 == 0) {
+        if (model->single[key] != 0) {
+            return false;
+        }
+        model->single[key] = (uint16_t)(feature + 1);
+        return true;
+    }
+    slot = &model->slots[find_slot(model, key) - model->slots];
+    if (slot->key != 0) {
+        return false;
+    }
+    *slot = (struct slot){key, (uint32_t)feature};
+    model->sieve[sieve_bit(key) / 8] |= (uint8_t)(1u << (sieve_bit(key) % 8));
+    return true;
 }
 
 static enum err_code
@@ -187,26 +235,22 @@ read_feature(struct model *model,
              struct err *err)
 {
     struct span text = table_cell(table, row, 0);
-    uint64_t key = parse_key(text);
+    uint32_t key = parse_key(text);
     size_t feature = model->feature_count;
-    struct slot *slot;
 
     if (span_is(text, "(bias)")) {
         return read_weights(model, table, row, SIZE_MAX, err);
     }
     if (key == 0) {
         return table_error(table, row, 0, ERR_BAD_TABLE, err,
-                           "'%.*s' is no n-gram of %d to %d characters; train "
-                           "the model again",
-                           SPAN_ARGS(text), MODEL_CHARS_MIN, MODEL_CHARS_MAX);
+                           "'%.*s' is no n-gram of one or two characters; "
+                           "train the model again",
+                           SPAN_ARGS(text));
     }
-    slot = &model->slots[find_slot(model, key) - model->slots];
-    if (slot->key != 0) {
+    if (!enter_key(model, key, feature)) {
         return table_error(table, row, 0, ERR_BAD_TABLE, err,
                            "the n-gram '%.*s' stands twice", SPAN_ARGS(text));
     }
-    *slot = (struct slot){key, (uint32_t)feature};
-    model->sieve[sieve_bit(key) / 8] |= (uint8_t)(1u << (sieve_bit(key) % 8));
     (void)snprintf(model->ids[feature], ID_BYTES, "ngram:%.*s",
                    SPAN_ARGS(text));
     model->feature_count++;
@@ -261,9 +305,11 @@ read_model(struct model *model,
         slots *= 2;
     }
     model->class_count = taxonomy_class_count(taxonomy) + 1;
+    model->lane_count = model->class_count > LANES ? 2 : 1;
     model->slot_mask = slots - 1;
     model->slots = calloc(slots, sizeof(*model->slots));
-    model->weights = calloc(rows + 1, sizeof(*model->weights));
+    model->weights =
+        calloc((rows + 1) * model->lane_count * LANES, sizeof(*model->weights));
     model->ids = calloc(rows + 1, sizeof(*model->ids));
     if (model->slots == NULL || model->weights == NULL || model->ids == NULL) {
         return err_set(err, ERR_NO_MEMORY, "dict/model.tsv");
@@ -325,30 +371,75 @@ model_free(struct model **model)
 
 /* ------------------------------------------------------------------- apply */
 
+enum { UNKNOWN_FEATURE = UINT16_MAX };
+
+_Static_assert((int)MODEL_FEATURES_MAX < (int)UNKNOWN_FEATURE,
+               "a feature is 16 bits");
+
+static uint32_t
+feature_of(const struct model *model, uint32_t key)
+{
+    size_t bit;
+    const struct slot *slot;
+
+    if (key >> 16 == 0) {
+        return (uint16_t)(model->single[key] - 1u);
+    }
+    bit = sieve_bit(key);
+    if ((model->sieve[bit / 8] >> (bit % 8) & 1) == 0) {
+        return UNKNOWN_FEATURE;
+    }
+    slot = find_slot(model, key);
+    return slot->key != 0 ? slot->feature : UNKNOWN_FEATURE;
+}
+
 /* The features of a text that the model knows, in place of its n-grams. */
 static size_t
 known_features(const struct model *model,
                const struct clean_text *text,
                struct model_ngram *ngrams,
-               uint32_t *features)
+               uint16_t *features)
 {
     size_t count = model_ngrams(text, ngrams);
     size_t known = 0;
 
     for (size_t i = 0; i < count; i++) {
-        size_t bit = sieve_bit(ngrams[i].key);
-        const struct slot *slot;
+        uint32_t feature = feature_of(model, ngrams[i].key);
 
-        if ((model->sieve[bit / 8] >> (bit % 8) & 1) == 0) {
-            continue;
-        }
-        slot = find_slot(model, ngrams[i].key);
-        if (slot->key != 0) {
+        if (feature != UNKNOWN_FEATURE) {
             ngrams[known] = ngrams[i];
-            features[known++] = slot->feature;
+            features[known++] = (uint16_t)feature;
         }
     }
     return known;
+}
+
+/* Add up one lane of the rows: 16 bits wide inside a block. */
+static void
+add_lane(const struct model *model,
+         const uint16_t *features,
+         size_t count,
+         size_t lane,
+         int32_t sums[LANES])
+{
+    const int16_t *weights = model->weights + lane * LANES;
+    size_t stride = model->lane_count * LANES;
+
+    for (size_t start = 0; start < count; start += BLOCK) {
+        size_t end = start + BLOCK < count ? start + BLOCK : count;
+        int16_t block[LANES] = {0};
+
+        for (size_t i = start; i < end; i++) {
+            const int16_t *row = weights + features[i] * stride;
+
+            for (size_t c = 0; c < LANES; c++) {
+                block[c] = (int16_t)(block[c] + row[c]);
+            }
+        }
+        for (size_t c = 0; c < LANES; c++) {
+            sums[c] += block[c];
+        }
+    }
 }
 
 void
@@ -357,17 +448,13 @@ model_score(const struct model *model,
             float *logits)
 {
     struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
-    uint32_t features[MODEL_TEXT_NGRAMS_MAX];
+    uint16_t features[MODEL_TEXT_NGRAMS_MAX];
     int32_t sums[SCORING_CLASSES_MAX] = {0};
     size_t known = known_features(model, text, ngrams, features);
     float share = known > 0 ? 1.0F / sqrtf((float)known) : 0.0F;
 
-    for (size_t i = 0; i < known; i++) {
-        const int16_t *weights = model->weights[features[i]];
-
-        for (size_t c = 0; c < SCORING_CLASSES_MAX; c++) {
-            sums[c] += weights[c];
-        }
+    for (size_t lane = 0; lane < model->lane_count; lane++) {
+        add_lane(model, features, known, lane, sums + lane * LANES);
     }
     for (size_t c = 0; c < model->class_count; c++) {
         logits[c] = ((float)model->bias[c] + (float)sums[c] * share) / 100.0F;
@@ -376,15 +463,15 @@ model_score(const struct model *model,
 
 /* How much more a feature says for this class than for the average one. */
 static int32_t
-feature_margin(const struct model *model, uint32_t feature, size_t class_index)
+feature_margin(const struct model *model, size_t feature, size_t class_index)
 {
+    const int16_t *weights = weights_of(model, feature);
     int32_t sum = 0;
 
     for (size_t c = 0; c < model->class_count; c++) {
-        sum += model->weights[feature][c];
+        sum += weights[c];
     }
-    return model->weights[feature][class_index] -
-           sum / (int32_t)model->class_count;
+    return weights[class_index] - sum / (int32_t)model->class_count;
 }
 
 /* Into the list by weight, each n-gram and each place once. */
@@ -424,7 +511,7 @@ model_reasons(const struct model *model,
               size_t reason_max)
 {
     struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
-    uint32_t features[MODEL_TEXT_NGRAMS_MAX];
+    uint16_t features[MODEL_TEXT_NGRAMS_MAX];
     size_t known = known_features(model, text, ngrams, features);
     float share = known > 0 ? 1.0F / sqrtf((float)known) : 0.0F;
     size_t count = 0;

@@ -5,12 +5,13 @@
  * Table     model.tsv: n-gram, one weight a class; written by `suqiu train`
  * Effects   none after model_build
  *
- * Multinomial logistic regression. A text's features are those of its n-grams
- * that the model knows, of MODEL_CHARS_MIN..MODEL_CHARS_MAX characters inside
- * runs of letters, digits and Chinese characters; a number, in digits or
- * Chinese, is one character `0`. The sum of their weights is divided by the
- * square root of their number, so that long texts are not louder than short
- * ones.
+ * Multinomial logistic regression. The n-grams of a text are its letters,
+ * digits and Chinese characters one by one, and each two that stand together.
+ * A number, in digits or Chinese, is one character `0`. What begins or ends a
+ * run of such characters makes a pair with `|`: "|我" began a phrase, "吗|"
+ * ended one. The sum of the weights of the n-grams that the model knows is
+ * divided by the square root of their number, so that long texts are not
+ * louder than short ones.
  */
 #ifndef ANALYZERS_MODEL_H
 #define ANALYZERS_MODEL_H
@@ -22,10 +23,10 @@
 #include "analyzers/dictionary.h"
 
 enum {
-    MODEL_CHARS_MIN = 2,
-    MODEL_CHARS_MAX = 4, /* 16 bits a character make a 64-bit key */
-    MODEL_FEATURES_MAX = 100000,
-    MODEL_TEXT_NGRAMS_MAX = 4096 /* of one text; the rest is not looked at */
+    MODEL_FEATURES_MAX = 60000,
+    MODEL_TEXT_NGRAMS_MAX = 4096, /* of one text; the rest is not looked at */
+    MODEL_NGRAM_BYTES = 8,        /* two characters and NUL */
+    MODEL_WEIGHT_MAX = 1000       /* hundredths of a logit, either sign */
 };
 
 struct taxonomy;
@@ -39,9 +40,10 @@ enum err_code model_build(const struct dictionary_file *files,
                           struct err *err) MUST_CHECK;
 void model_free(struct model **model);
 
-/* One n-gram as a key: its characters, 16 bits each, the last one lowest. */
+/* One n-gram: its last character in the lower 16 bits of the key, the one
+ * before it, if any, in the upper. */
 struct model_ngram {
-    uint64_t key;
+    uint32_t key;
     uint16_t first; /* characters [first, last] of the cleaned text */
     uint16_t last;
 };
@@ -50,6 +52,9 @@ struct model_ngram {
  * ngrams has room for MODEL_TEXT_NGRAMS_MAX. */
 size_t model_ngrams(const struct clean_text *text, struct model_ngram *ngrams);
 
+/* The n-gram as model.tsv writes it. */
+void model_ngram_name(uint32_t key, char name[MODEL_NGRAM_BYTES]);
+
 /* Logits of the classes and, last, of none. Cost: a look-up an n-gram. */
 void model_score(const struct model *model,
                  const struct clean_text *text,
@@ -57,7 +62,7 @@ void model_score(const struct model *model,
 
 /* An n-gram and what it adds to a class. */
 struct model_reason {
-    struct span id; /* "ngram:停了三次"; borrowed from the model */
+    struct span id; /* "ngram:停电"; borrowed from the model */
     uint32_t start; /* bytes of the cleaned text */
     uint32_t end;
     int32_t weight; /* hundredths */

@@ -105,6 +105,11 @@ size_t rules_match(const struct rules *rules,
                    struct rule_hit *hits,
                    bool *incomplete);
 
+/* The scanner's part of rules_match alone: how many candidates. To measure. */
+size_t rules_scan(const struct rules *rules,
+                  struct rules_scratch *scratch,
+                  const struct clean_text *text);
+
 /* One rule alone, without the scanner: for `check`. */
 bool rules_match_one(const struct rules *rules,
                      struct rules_scratch *scratch,
@@ -112,8 +117,5 @@ bool rules_match_one(const struct rules *rules,
                      const struct clean_text *text,
                      struct rule_hit *hit,
                      bool *incomplete);
-
-/* Candidates of the last rules_match: how well the scanner sifts. */
-size_t rules_last_candidates(const struct rules_scratch *scratch);
 
 #endif /* ANALYZERS_RULES_H */

@@ -63,12 +63,6 @@ rules_scratch_free(struct rules_scratch **scratch)
     *scratch = NULL;
 }
 
-size_t
-rules_last_candidates(const struct rules_scratch *scratch)
-{
-    return scratch->candidate_count;
-}
-
 /* Does `code` match in text[start..end)? *hit gets the place. */
 static bool
 match_in(const pcre2_code *code,
@@ -210,6 +204,33 @@ sort_candidates(uint32_t *candidates, size_t count)
     }
 }
 
+/* Fill the list of candidates; false when the scanner fails. */
+static bool
+scan(const struct rules *rules,
+     struct rules_scratch *scratch,
+     const struct clean_text *text)
+{
+    scratch->candidate_count = 0;
+    if (rules->scanner == NULL || text->bytes == 0) {
+        return true;
+    }
+    /* SINGLEMATCH: each id comes once, so the array cannot overflow. */
+    if (hs_scan(rules->scanner, text->text, (unsigned)text->bytes, 0,
+                scratch->scan, candidate_cb, scratch) != HS_SUCCESS) {
+        return false;
+    }
+    assert(scratch->candidate_count <= rules->count);
+    return true;
+}
+
+size_t
+rules_scan(const struct rules *rules,
+           struct rules_scratch *scratch,
+           const struct clean_text *text)
+{
+    return scan(rules, scratch, text) ? scratch->candidate_count : 0;
+}
+
 size_t
 rules_match(const struct rules *rules,
             struct rules_scratch *scratch,
@@ -219,17 +240,10 @@ rules_match(const struct rules *rules,
 {
     size_t count = 0;
 
-    scratch->candidate_count = 0;
-    if (rules->scanner == NULL || text->bytes == 0) {
-        return 0;
-    }
-    /* SINGLEMATCH: each id comes once, so the array cannot overflow. */
-    if (hs_scan(rules->scanner, text->text, (unsigned)text->bytes, 0,
-                scratch->scan, candidate_cb, scratch) != HS_SUCCESS) {
+    if (!scan(rules, scratch, text)) {
         *incomplete = true;
         return 0;
     }
-    assert(scratch->candidate_count <= rules->count);
     sort_candidates(scratch->candidates, scratch->candidate_count);
     for (size_t i = 0; i < scratch->candidate_count; i++) {
         if (count == RULE_HITS_MAX) {

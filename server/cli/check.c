@@ -10,6 +10,7 @@
 enum { OUT_BYTES_MAX = 256 * 1024 * 1024 };
 
 static bool check_corpus_given;
+static bool check_time_given;
 static struct check_corpus_options check_options;
 
 static const struct config_flag check_flags[] = {
@@ -21,11 +22,15 @@ static const struct config_flag check_flags[] = {
      "with --errors: the errors of judging with the type given"},
     {"rules", NULL, NULL, &check_options.rules,
      "with --corpus: how often each rule spoke, and how often rightly"},
+    {"truth", "FILE", &check_options.truth, NULL,
+     "with --corpus: the FILEs are NDJSON tickets, their labels stand here"},
+    {"time", NULL, NULL, &check_time_given,
+     "with --corpus: how long each part of the judgement takes"},
 };
 
 const struct cli_help cmd_check_help = {
     .usage = "suqiu check [--dict DIR] [--corpus [--errors [--type-known]] "
-             "[--rules] FILE…]",
+             "[--rules] [--truth FILE] [--time] FILE…]",
     .text = "Checks the form of every table, every rule's own sentences, "
             "patterns that stand\ntwice, and every rule's time on hostile "
             "text. Exit code 1: something was found.\n"
@@ -86,8 +91,9 @@ run_check(const struct config *config, int argc, char **argv)
     buf_init(&out, OUT_BYTES_MAX);
     if (!check_corpus_given) {
         exit_code = check_tables(dictionary, &out);
-    } else if (check_corpus(dictionary, argv, (size_t)argc, &check_options,
-                            &out, &err) != ERR_OK) {
+    } else if ((check_time_given ? check_time : check_corpus)(
+                   dictionary, argv, (size_t)argc, &check_options, &out,
+                   &err) != ERR_OK) {
         exit_code = cli_fail(&err);
     } else {
         exit_code = cli_put_out(&out);

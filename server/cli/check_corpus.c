@@ -1,49 +1,14 @@
 /* Labelled tickets: how often the tables judge as a person did. */
 #include "server/cli/check_internal.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "analyzers/dictionary_file.h"
 #include "analyzers/rules.h"
-#include "analyzers/table.h"
 #include "analyzers/taxonomy.h"
 #include "server/base/display.h"
+#include "server/cli/labelled.h"
 
-enum {
-    CORPUS_BYTES_MAX = 64 * 1024 * 1024,
-    CALIBRATION_STEPS = 10,
-    CLASSES = TICKET_CATEGORY_COUNT
-};
-
-enum corpus_column {
-    COLUMN_ID,
-    COLUMN_TYPE,
-    COLUMN_CATEGORY,
-    COLUMN_SUBCATEGORY,
-    COLUMN_TOPIC,
-    COLUMN_SECONDARY,
-    COLUMN_REGION,
-    COLUMN_ADDRESS,
-    COLUMN_TEXT,
-    COLUMN_COUNT
-};
-
-static const char *const column_names[COLUMN_COUNT] = {
-    "id",        "type",   "category", "subcategory", "topic",
-    "secondary", "region", "address",  "text"};
-
-/* One labelled row. */
-struct labelled {
-    struct ticket ticket;
-    enum ticket_category category;
-    int32_t subcategory;
-    int32_t topic;
-    uint32_t secondary;
-    enum ticket_region region;
-};
+enum { CALIBRATION_STEPS = 10, CLASSES = TICKET_CATEGORY_COUNT };
 
 struct tally {
     size_t right;
@@ -91,108 +56,6 @@ count(struct tally *tally, bool right)
 {
     tally->right += right;
     tally->all++;
-}
-
-/* ----------------------------------------------------------------- reading */
-
-static uint32_t
-read_secondary(struct span rest)
-{
-    uint32_t bits = 0;
-
-    while (rest.bytes > 0) {
-        enum ticket_category category;
-
-        if (ticket_category_from(span_trim(span_split(&rest, ',')),
-                                 &category)) {
-            bits |= 1u << category;
-        }
-    }
-    return bits & ~1u;
-}
-
-static enum err_code
-read_labelled(const struct corpus *corpus,
-              const struct table *table,
-              size_t row,
-              const size_t columns[COLUMN_COUNT],
-              struct labelled *out,
-              struct err *err)
-{
-    const struct taxonomy *taxonomy = corpus->dictionary->taxonomy;
-    struct span subcategory =
-        table_cell(table, row, columns[COLUMN_SUBCATEGORY]);
-    struct span topic = table_cell(table, row, columns[COLUMN_TOPIC]);
-
-    *out = (struct labelled){.region = TICKET_REGION_UNKNOWN};
-    out->ticket.id = table_cell(table, row, columns[COLUMN_ID]);
-    out->ticket.text = table_cell(table, row, columns[COLUMN_TEXT]);
-    out->ticket.address = table_cell(table, row, columns[COLUMN_ADDRESS]);
-    if (!ticket_category_from(table_cell(table, row, columns[COLUMN_CATEGORY]),
-                              &out->category)) {
-        return table_error(table, row, columns[COLUMN_CATEGORY], ERR_BAD_TABLE,
-                           err, "no category");
-    }
-    /* Other words of the type column (test, other) are types the feed does
-     * not know. */
-    (void)ticket_type_from(table_cell(table, row, columns[COLUMN_TYPE]),
-                           &out->ticket.type);
-    (void)ticket_region_from(table_cell(table, row, columns[COLUMN_REGION]),
-                             &out->region);
-    out->subcategory = taxonomy_subcategory(taxonomy, subcategory);
-    out->topic = taxonomy_topic(taxonomy, out->subcategory, topic);
-    out->secondary =
-        read_secondary(table_cell(table, row, columns[COLUMN_SECONDARY]));
-    if (out->subcategory == TAXONOMY_NONE && !span_is(subcategory, "-")) {
-        return table_error(table, row, columns[COLUMN_SUBCATEGORY],
-                           ERR_BAD_TABLE, err, "no second-level name");
-    }
-    /* A topic that categories.csv does not have counts as not labelled. */
-    return ERR_OK;
-}
-
-static enum err_code
-read_file(const char *path, char **out, size_t *bytes, struct err *err)
-{
-    FILE *file = fopen(path, "rb");
-    char *data = NULL;
-    size_t room = 1 << 16;
-    enum err_code code = ERR_OK;
-
-    *bytes = 0;
-    if (file == NULL) {
-        return err_set(err, err_from_errno(errno), "%s: %s", path,
-                       strerror(errno));
-    }
-    for (;;) {
-        char *more = realloc(data, room);
-
-        if (more == NULL) {
-            code = err_set(err, ERR_NO_MEMORY, "%s", path);
-            break;
-        }
-        data = more;
-        *bytes += fread(data + *bytes, 1, room - *bytes, file);
-        if (*bytes < room) {
-            break;
-        }
-        if (room >= CORPUS_BYTES_MAX) {
-            code = err_set(err, ERR_TOO_LONG, "%s is larger than %d bytes",
-                           path, CORPUS_BYTES_MAX);
-            break;
-        }
-        room *= 2;
-    }
-    if (code == ERR_OK && ferror(file)) {
-        code = err_set(err, ERR_IO, "%s: reading failed", path);
-    }
-    (void)fclose(file);
-    if (code != ERR_OK) {
-        free(data);
-        data = NULL;
-    }
-    *out = data;
-    return code;
 }
 
 /* ----------------------------------------------------------------- judging */
@@ -307,13 +170,15 @@ count_rules(struct corpus *corpus,
     }
 }
 
-static void
-judge_row(struct corpus *corpus, const struct labelled *row)
+static enum err_code
+judge_row_cb(void *context, const struct labelled *row, struct err *err)
 {
+    struct corpus *corpus = context;
     struct ticket unknown = row->ticket;
     struct verdict verdict;
     bool wrong;
 
+    (void)err;
     unknown.type = TICKET_TYPE_UNKNOWN;
     corpus->figures.rows++;
     classify_ticket(corpus->dictionary, corpus->scratch, &unknown, &verdict);
@@ -324,7 +189,7 @@ judge_row(struct corpus *corpus, const struct labelled *row)
         put_error(corpus, row, &verdict);
     }
     if (row->ticket.type != TICKET_TYPE_COMPLAINT) {
-        return;
+        return ERR_OK;
     }
     classify_ticket(corpus->dictionary, corpus->scratch, &row->ticket,
                     &verdict);
@@ -334,38 +199,19 @@ judge_row(struct corpus *corpus, const struct labelled *row)
     if (corpus->options->errors && corpus->options->type_known && wrong) {
         put_error(corpus, row, &verdict);
     }
+    return ERR_OK;
 }
 
 static enum err_code
 judge_file(struct corpus *corpus, const char *path, struct err *err)
 {
-    struct table *table = NULL;
-    size_t columns[COLUMN_COUNT];
-    char *data = NULL;
-    size_t bytes;
-    enum err_code code = read_file(path, &data, &bytes, err);
+    const struct taxonomy *taxonomy = corpus->dictionary->taxonomy;
 
-    if (code != ERR_OK) {
-        return code;
+    if (corpus->options->truth != NULL) {
+        return labelled_read_ndjson(path, corpus->options->truth, taxonomy,
+                                    judge_row_cb, corpus, err);
     }
-    if ((code = table_parse(path, (struct span){data, bytes}, &table, err)) ||
-        (code = dictionary_file_columns(table, column_names, COLUMN_COUNT,
-                                        columns, err))) {
-        goto out;
-    }
-    for (size_t row = 0; row < table_row_count(table); row++) {
-        struct labelled labelled;
-
-        code = read_labelled(corpus, table, row, columns, &labelled, err);
-        if (code != ERR_OK) {
-            goto out;
-        }
-        judge_row(corpus, &labelled);
-    }
-out:
-    table_free(&table);
-    free(data);
-    return code;
+    return labelled_read(path, taxonomy, judge_row_cb, corpus, err);
 }
 
 /* ---------------------------------------------------------------- printing */

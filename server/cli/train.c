@@ -1,0 +1,425 @@
+/* suqiu train: labelled tickets to dict/model.tsv. */
+#include "analyzers/train.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "analyzers/model.h"
+#include "analyzers/scoring.h"
+#include "server/base/buf.h"
+#include "server/cli/cli.h"
+#include "server/cli/labelled.h"
+#include "server/cli/open_dictionary.h"
+
+enum {
+    MODEL_BYTES_MAX = 64 * 1024 * 1024,
+    FOLDS_MAX = 100,
+    TEXTS_MIN_MAX = 1000
+};
+
+static bool train_corpus_given;
+static const char *train_out;
+static const char *train_folds;
+static const char *train_restraint = "0.05";
+static const char *train_texts_min = "3";
+
+static const struct config_flag train_flags[] = {
+    {"corpus", NULL, NULL, &train_corpus_given,
+     "learn from the labelled tickets of the FILEs"},
+    {"out", "FILE", &train_out, NULL, "write the model there"},
+    {"folds", "N", &train_folds, NULL,
+     "also learn N times from all but every Nth text and say how well those "
+     "are judged"},
+    {"restraint", "X", &train_restraint, NULL,
+     "how much large weights cost (default 0.05)"},
+    {"texts-min", "N", &train_texts_min, NULL,
+     "leave out what stands in fewer texts (default 3)"},
+};
+
+const struct cli_help cmd_train_help = {
+    .usage = "suqiu train [--dict DIR] --corpus [--folds N] [--out FILE] FILE…",
+    .text = "Learns the linear model that speaks where rules are silent. FILE "
+            "is tab-separated with\nthe columns type, category, subcategory, "
+            "topic, secondary, region, address, text. The\nsame files in the "
+            "same order give the same model.\n",
+    .flags = train_flags,
+    .flag_count = sizeof(train_flags) / sizeof(train_flags[0]),
+    .groups = CONFIG_DICT,
+};
+
+/* One training. */
+struct training {
+    const struct taxonomy *taxonomy;
+    const struct cleaner *cleaner;
+    struct trainer *trainer;
+    struct clean_text *clean;
+    struct train_options options;
+    size_t class_count; /* with none */
+    size_t *labels;     /* class of each text */
+    size_t label_room;
+    XXH64_hash_t hash; /* of all labels and texts */
+};
+
+static enum err_code
+add_text_cb(void *context, const struct labelled *row, struct err *err)
+{
+    struct training *training = context;
+    const struct taxonomy_row *label =
+        taxonomy_row(training->taxonomy, row->subcategory);
+    size_t class_index = training->class_count - 1;
+    size_t number = trainer_text_count(training->trainer);
+
+    if (label != NULL) {
+        class_index = (size_t)label->class_index;
+    } else if (row->category != TICKET_CATEGORY_NONE) {
+        return ERR_OK; /* its second level is not known */
+    }
+    if (number == training->label_room) {
+        size_t room = number > 0 ? 2 * number : 1024;
+        size_t *labels =
+            realloc(training->labels, room * sizeof(*training->labels));
+
+        if (labels == NULL) {
+            return err_set(err, ERR_NO_MEMORY, "train");
+        }
+        training->labels = labels;
+        training->label_room = room;
+    }
+    training->labels[number] = class_index;
+    training->hash =
+        XXH3_64bits_withSeed(row->ticket.text.data, row->ticket.text.bytes,
+                             training->hash ^ class_index);
+    clean_text(training->cleaner, row->ticket.text, training->clean);
+    return trainer_add(training->trainer, training->clean, class_index, err);
+}
+
+/* ----------------------------------------------------------------- figures */
+
+enum { CATEGORIES = TICKET_CATEGORY_COUNT };
+
+struct guess_counts {
+    size_t texts;
+    size_t confusion[CATEGORIES][CATEGORIES];
+    size_t complaints;
+    size_t category_right; /* of the complaints, none left out */
+    size_t class_right;
+};
+
+static enum ticket_category
+category_of(const struct training *training, size_t class_index)
+{
+    if (class_index + 1 >= training->class_count) {
+        return TICKET_CATEGORY_NONE;
+    }
+    return taxonomy_row(training->taxonomy,
+                        taxonomy_class_row(training->taxonomy, class_index))
+        ->category;
+}
+
+/* The category with the largest share of probability, from `first` on. */
+static enum ticket_category
+best_category(const struct training *training,
+              const float *logits,
+              enum ticket_category first)
+{
+    double shares[CATEGORIES] = {0};
+    size_t best = first;
+
+    for (size_t c = 0; c < training->class_count; c++) {
+        shares[category_of(training, c)] += exp((double)logits[c]);
+    }
+    for (size_t c = first; c < CATEGORIES; c++) {
+        best = shares[c] > shares[best] ? c : best;
+    }
+    return (enum ticket_category)best;
+}
+
+static void
+count_guess(const struct training *training,
+            size_t text,
+            const float *logits,
+            struct guess_counts *counts)
+{
+    size_t label = training->labels[text];
+    enum ticket_category category = category_of(training, label);
+    size_t best = 0;
+
+    counts->texts++;
+    counts->confusion[category]
+                     [best_category(training, logits, TICKET_CATEGORY_NONE)]++;
+    if (category == TICKET_CATEGORY_NONE) {
+        return;
+    }
+    for (size_t c = 1; c + 1 < training->class_count; c++) {
+        best = logits[c] > logits[best] ? c : best;
+    }
+    counts->complaints++;
+    counts->category_right +=
+        category == best_category(training, logits, TICKET_CATEGORY_NONE + 1);
+    counts->class_right += best == label;
+}
+
+static double
+macro_f1(const struct guess_counts *counts)
+{
+    double sum = 0;
+
+    for (size_t a = 0; a < CATEGORIES; a++) {
+        size_t both = 0;
+
+        for (size_t b = 0; b < CATEGORIES; b++) {
+            both += counts->confusion[a][b] + counts->confusion[b][a];
+        }
+        sum += both > 0 ? 2.0 * (double)counts->confusion[a][a] / (double)both
+                        : 0.0;
+    }
+    return 100.0 * sum / CATEGORIES;
+}
+
+static double
+share(size_t part, size_t all)
+{
+    return all > 0 ? 100.0 * (double)part / (double)all : 0.0;
+}
+
+static enum err_code
+cross_validate(const struct training *training, size_t folds, struct err *err)
+{
+    struct guess_counts counts = {.texts = 0};
+    float logits[SCORING_CLASSES_MAX];
+    size_t none = 0;
+
+    for (size_t fold = 0; fold < folds; fold++) {
+        struct trained *trained = NULL;
+
+        if (trainer_fit(training->trainer, &training->options, fold, folds,
+                        &trained, err) != ERR_OK) {
+            return err->code;
+        }
+        for (size_t t = fold; t < trainer_text_count(training->trainer);
+             t += folds) {
+            trainer_judge(training->trainer, trained, t, logits);
+            count_guess(training, t, logits, &counts);
+        }
+        trained_free(&trained);
+    }
+    for (size_t c = 0; c < CATEGORIES; c++) {
+        none += counts.confusion[TICKET_CATEGORY_NONE][c];
+    }
+    (void)printf("%zu texts, %zu folds, the model alone: macro-F1 %.2f, none "
+                 "recall %.2f, five ways %.2f, second level %.2f\n",
+                 counts.texts, folds, macro_f1(&counts),
+                 share(counts.confusion[0][0], none),
+                 share(counts.category_right, counts.complaints),
+                 share(counts.class_right, counts.complaints));
+    return ERR_OK;
+}
+
+/* ----------------------------------------------------------------- writing */
+
+static void
+put_hundredths(struct buf *out, int32_t value)
+{
+    int32_t size = value < 0 ? -value : value;
+
+    buf_put_char(out, '\t');
+    if (value == 0) {
+        buf_put_char(out, '0');
+    } else {
+        buf_printf(out, "%s%d.%02d", value < 0 ? "-" : "", size / 100,
+                   size % 100);
+    }
+}
+
+static void
+put_model(const struct training *training,
+          const struct trained *trained,
+          struct buf *out)
+{
+    buf_printf(out,
+               "# 词组模型：suqiu train --corpus 的结果，不手改。The linear "
+               "model, written by `suqiu train`; not for hands.\n"
+               "# Multinomial logistic regression over one and two "
+               "characters (analyzers/model.h); restraint %s, in %zu texts "
+               "or more.\n"
+               "# %zu texts (XXH3 %016" PRIx64 "), %zu n-grams.\nngram",
+               train_restraint, training->options.texts_min,
+               trainer_text_count(training->trainer), (uint64_t)training->hash,
+               trained->feature_count);
+    for (size_t c = 0; c + 1 < training->class_count; c++) {
+        int32_t row = taxonomy_class_row(training->taxonomy, c);
+
+        buf_printf(out, "\t%.*s",
+                   SPAN_ARGS(taxonomy_row(training->taxonomy, row)->code));
+    }
+    buf_put_text(out, "\tnone\n(bias)");
+    for (size_t c = 0; c < training->class_count; c++) {
+        put_hundredths(out, trained->bias[c]);
+    }
+    buf_put_char(out, '\n');
+    for (size_t f = 0; f < trained->feature_count; f++) {
+        char name[MODEL_NGRAM_BYTES];
+
+        model_ngram_name(trained->keys[f], name);
+        buf_put_text(out, name);
+        for (size_t c = 0; c < training->class_count; c++) {
+            put_hundredths(out,
+                           trained->weights[f * training->class_count + c]);
+        }
+        buf_put_char(out, '\n');
+    }
+}
+
+static enum err_code
+write_file(const char *path, const struct buf *buf, struct err *err)
+{
+    FILE *file;
+    bool fine;
+
+    if (buf_check(buf, err) != ERR_OK) {
+        return err->code;
+    }
+    file = fopen(path, "wb");
+    if (file == NULL) {
+        return err_set(err, err_from_errno(errno), "%s: %s", path,
+                       strerror(errno));
+    }
+    fine = fwrite(buf->data, 1, buf->bytes, file) == buf->bytes;
+    fine = fclose(file) == 0 && fine;
+    return fine ? ERR_OK
+                : err_set(err, ERR_IO, "%s: writing failed: %s", path,
+                          strerror(errno));
+}
+
+static enum err_code
+learn_and_write(const struct training *training, struct err *err)
+{
+    struct trained *trained = NULL;
+    struct buf out;
+    enum err_code code =
+        trainer_fit(training->trainer, &training->options, 0, 0, &trained, err);
+
+    if (code != ERR_OK) {
+        return code;
+    }
+    buf_init(&out, MODEL_BYTES_MAX);
+    put_model(training, trained, &out);
+    code = write_file(train_out, &out, err);
+    if (code == ERR_OK) {
+        (void)printf("%s: %zu n-grams from %zu texts\n", train_out,
+                     trained->feature_count,
+                     trainer_text_count(training->trainer));
+    }
+    buf_release(&out);
+    trained_free(&trained);
+    return code;
+}
+
+/* ----------------------------------------------------------------- command */
+
+static bool
+read_number(const char *text, double min, double max, double *out)
+{
+    char *end;
+
+    *out = strtod(text, &end);
+    return end != text && *end == '\0' && *out >= min && *out <= max;
+}
+
+static enum err_code
+read_flags(int argc,
+           struct train_options *options,
+           size_t *folds,
+           struct err *err)
+{
+    double number = 0;
+
+    if (!train_corpus_given || argc == 0) {
+        return err_set(err, ERR_USAGE, "train needs --corpus and its files");
+    }
+    if (train_out == NULL && train_folds == NULL) {
+        return err_set(err, ERR_USAGE,
+                       "say where the model goes: --out dict/model.tsv");
+    }
+    if (!read_number(train_restraint, 1e-6, 1e6, &options->restraint)) {
+        return err_set(err, ERR_USAGE,
+                       "--restraint is a number above 0, such as 0.05");
+    }
+    if (!read_number(train_texts_min, 1, TEXTS_MIN_MAX, &number)) {
+        return err_set(err, ERR_USAGE, "--texts-min is a number from 1 to %d",
+                       TEXTS_MIN_MAX);
+    }
+    options->texts_min = (size_t)number;
+    if (train_folds != NULL) {
+        if (!read_number(train_folds, 2, FOLDS_MAX, &number)) {
+            return err_set(err, ERR_USAGE, "--folds is a number from 2 to %d",
+                           FOLDS_MAX);
+        }
+        *folds = (size_t)number;
+    }
+    return ERR_OK;
+}
+
+static enum err_code
+run_training(struct training *training,
+             char **paths,
+             size_t path_count,
+             size_t folds,
+             struct err *err)
+{
+    enum err_code code =
+        trainer_new(training->class_count, &training->trainer, err);
+
+    training->clean = malloc(sizeof(*training->clean));
+    if (code == ERR_OK && training->clean == NULL) {
+        code = err_set(err, ERR_NO_MEMORY, "train");
+    }
+    for (size_t i = 0; code == ERR_OK && i < path_count; i++) {
+        code = labelled_read(paths[i], training->taxonomy, add_text_cb,
+                             training, err);
+    }
+    if (code == ERR_OK && folds > 0) {
+        code = cross_validate(training, folds, err);
+    }
+    if (code == ERR_OK && train_out != NULL) {
+        code = learn_and_write(training, err);
+    }
+    return code;
+}
+
+int
+cmd_train(int argc, char **argv)
+{
+    struct training training = {.trainer = NULL};
+    struct dictionary *dictionary = NULL;
+    struct config config;
+    struct err err = {0};
+    size_t folds = 0;
+    int exit_code;
+
+    if (!cli_begin(&cmd_train_help, &argc, argv, &config, &exit_code)) {
+        return exit_code;
+    }
+    config.model = false; /* the old model may not fit the new categories */
+    if (read_flags(argc, &training.options, &folds, &err) != ERR_OK ||
+        open_dictionary(&config, &dictionary, &err) != ERR_OK) {
+        return cli_fail(&err);
+    }
+    training.taxonomy = dictionary->taxonomy;
+    training.cleaner = dictionary->cleaner;
+    training.class_count = taxonomy_class_count(dictionary->taxonomy) + 1;
+    exit_code = CLI_FINE;
+    if (run_training(&training, argv, (size_t)argc, folds, &err) != ERR_OK) {
+        exit_code = cli_fail(&err);
+    }
+    trainer_free(&training.trainer);
+    free(training.clean);
+    free(training.labels);
+    dictionary_free(&dictionary);
+    return cli_end_out(exit_code);
+}
