@@ -24,3 +24,5 @@ add_cmocka_test(test_http_parse LABEL unit SOURCES unit/test_http_parse.c LINK h
 add_cmocka_test(test_http LABEL unit SOURCES unit/test_http.c LINK http)
 add_cmocka_test(test_ledger LABEL unit SOURCES unit/test_ledger.c lib/ledger_fixture.c LINK ledger base)
 add_cmocka_test(test_http_client LABEL unit SOURCES unit/test_http_client.c LINK base)
+add_cmocka_test(test_record_file LABEL unit SOURCES unit/test_record_file.c LINK ingest)
+add_cmocka_test(test_upload LABEL unit SOURCES unit/test_upload.c LINK ingest)
