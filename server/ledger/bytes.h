@@ -159,6 +159,9 @@ get_varint(struct byte_reader *r)
             break;
         }
         byte = *r->at++;
+        if (shift == 63 && byte > 1) {
+            break; /* more than 64 bits */
+        }
         value |= (uint64_t)(byte & 0x7F) << shift;
         if (byte < 0x80) {
             return value;

@@ -337,10 +337,17 @@ counter_cell_from_key(struct span key, struct counter_cell *out)
 bool
 counter_next_slot(struct byte_reader *r, uint32_t *slot, int64_t *count)
 {
+    uint64_t step;
+
     if (r->failed || byte_reader_left(r) == 0) {
         return false;
     }
-    *slot += (uint32_t)get_varint(r);
+    step = get_varint(r);
+    if (step > UINT32_MAX - *slot) {
+        r->failed = true;
+        return false;
+    }
+    *slot += (uint32_t)step;
     *count = get_zigzag(r);
     return !r->failed;
 }
