@@ -5,6 +5,7 @@
 
 #include "server/base/progress.h"
 #include "server/cli/cli.h"
+#include "server/cli/import_feed.h"
 #include "server/cli/open_dictionary.h"
 #include "server/ingest/file_intake.h"
 #include "server/ingest/upload.h"
@@ -18,8 +19,9 @@ static const struct config_flag import_flags[] = {
     {.name = "to",
      .value_name = "URL",
      .value = &flag_to,
-     .sentence = "send the records to a running server, such as "
-                 "http://127.0.0.1:9559"},
+     .sentence = "send the records to a running server: "
+                 "http://127.0.0.1:9559, or tcp://127.0.0.1:9560, its feed "
+                 "(JSON lines only)"},
     {.name = "errors",
      .value_name = "N",
      .value = &flag_errors,
@@ -286,6 +288,15 @@ cmd_import(int argc, char **argv)
     run.path_count = argc;
     if (read_flags(&run, &err) != ERR_OK) {
         return cli_fail(&err);
+    }
+    if (flag_to != NULL && import_feed_url(flag_to)) {
+        uint64_t refused = 0;
+
+        if (import_feed_run(flag_to, run.paths, run.path_count, run.errors_max,
+                            &refused, &err) != ERR_OK) {
+            return cli_fail(&err);
+        }
+        return refused > 0 ? CLI_NO : CLI_FINE;
     }
     import_report_init(&run.report, run.errors_max);
     (void)!run_import(&run, &err);

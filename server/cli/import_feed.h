@@ -1,0 +1,33 @@
+/*
+ * import_feed: suqiu import --to tcp://HOST:PORT, lines over the feed.
+ *
+ * The files go as they stand: JSON lines in UTF-8, as a call centre's system
+ * would send them.
+ */
+#ifndef CLI_IMPORT_FEED_H
+#define CLI_IMPORT_FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "analyzers/err.h"
+
+/* Is it such a URL? */
+bool import_feed_url(const char *url);
+
+/*
+ * Send the files one after the other and print a summary.
+ *
+ *   errors_max   of the refused lines are printed
+ *   refused      lines refused, counted
+ *
+ * Errors  USAGE (the URL), NOT_FOUND, IO
+ */
+enum err_code import_feed_run(const char *url,
+                              char **paths,
+                              int path_count,
+                              uint64_t errors_max,
+                              uint64_t *refused,
+                              struct err *err) MUST_CHECK;
+
+#endif /* CLI_IMPORT_FEED_H */
