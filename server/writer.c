@@ -38,6 +38,7 @@ struct writer {
     _Atomic uint64_t failed_commits;
     _Atomic uint64_t commit_us_sum;
     _Atomic uint64_t commit_us_max;
+    _Atomic int64_t last_commit_us;
     _Atomic bool no_room;
 };
 
@@ -157,6 +158,7 @@ note_commit(struct writer *writer,
         return;
     }
     atomic_fetch_add(&writer->commits, 1);
+    atomic_store(&writer->last_commit_us, clock_now_us());
     atomic_fetch_add(&writer->batches, batch_count);
     atomic_fetch_add(&writer->records, records);
     atomic_fetch_add(&writer->commit_us_sum, (uint64_t)took_us);
@@ -410,6 +412,7 @@ writer_counts(const struct writer *writer, struct writer_counts *out)
     out->failed_commits = atomic_load(&w->failed_commits);
     out->commit_us_sum = atomic_load(&w->commit_us_sum);
     out->commit_us_max = atomic_load(&w->commit_us_max);
+    out->last_commit_us = atomic_load(&w->last_commit_us);
     out->no_room = atomic_load(&w->no_room);
 }
 

@@ -36,7 +36,8 @@ struct writer_counts {
     uint64_t failed_commits;
     uint64_t commit_us_sum; /* begin to committed */
     uint64_t commit_us_max;
-    bool no_room; /* the last commit failed for want of room */
+    int64_t last_commit_us; /* wall clock; 0 before the first */
+    bool no_room;           /* the last commit failed for want of room */
 };
 
 /* Start the thread. `ledger` is borrowed until writer_free. */

@@ -10,12 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/wake.h"
 #include "server/cli/cli.h"
 #include "server/cli/open_dictionary.h"
+#include "server/ingest/facts_intake.h"
 #include "server/ingest/feed.h"
 #include "server/ingest/http_intake.h"
+#include "server/serve/routes.h"
 #include "server/writer.h"
 
 enum { SERVE_DRAIN_TICK_US = 20000 };
@@ -41,7 +44,10 @@ struct server {
     struct event_base *base;
     struct http_server *http;
     struct http_intake *intake;
+    struct facts_intake *facts;
+    struct serve_routes *routes;
     struct feed *feed;
+    int64_t started_us;
     struct event *ev_term;
     struct event *ev_int;
     struct event *ev_fatal;
@@ -152,6 +158,75 @@ worker_count(const struct config *config)
     return processors > 1 ? (unsigned)processors : 1;
 }
 
+/* --- what the handlers may ask ------------------------------------------ */
+
+static const struct dictionary *
+tell_dictionary(void *data)
+{
+    return ((struct server *)data)->dictionary;
+}
+
+static struct ledger_totals
+tell_totals(void *data)
+{
+    return ledger_totals(((struct server *)data)->ledger);
+}
+
+static void
+tell_pipeline(void *data, struct serve_pipeline *out)
+{
+    struct server *server = data;
+    struct writer_counts writer;
+    struct feed_counts feed = {0};
+
+    writer_counts(server->writer, &writer);
+    if (server->feed != NULL) {
+        feed_counts(server->feed, &feed);
+    }
+    *out = (struct serve_pipeline){
+        .records_total = writer.records,
+        .batches_total = writer.batches,
+        .commits_total = writer.commits,
+        .commit_us_total = writer.commit_us_sum,
+        .batches_waiting = ring_count(writer_queue(server->writer)),
+        .batches_waiting_max = server->config.queue_batches_max,
+        .feed_connections = feed.connections_open,
+        .last_commit_us = writer.last_commit_us,
+        .started_us = server->started_us,
+        .writer_stopped = server->failed,
+        .store_full = writer.no_room};
+}
+
+static enum err_code
+take_facts(void *data,
+           const struct ledger_fact *facts,
+           size_t fact_count,
+           serve_facts_done *done,
+           void *done_data,
+           struct err *err)
+{
+    return facts_intake_put(((struct server *)data)->facts, facts, fact_count,
+                            done, done_data, err);
+}
+
+static enum err_code
+open_routes(struct server *server, struct err *err)
+{
+    struct serve_context context = {.store = server->store,
+                                    .ids = ledger_ids(server->ledger),
+                                    .dictionary = tell_dictionary,
+                                    .totals = tell_totals,
+                                    .pipeline = tell_pipeline,
+                                    .put_facts = take_facts,
+                                    .data = server};
+
+    if (facts_intake_new(server->base, server->writer, &server->facts, err) !=
+        ERR_OK) {
+        return err->code;
+    }
+    return serve_routes_new(server->http, &context, &server->routes, err);
+}
+
 static enum err_code
 open_intakes(struct server *server, struct err *err)
 {
@@ -172,6 +247,7 @@ open_intakes(struct server *server, struct err *err)
         http_intake_new(server->base, server->http, server->writer,
                         server->dictionary, server->columns, &intake_options,
                         &server->intake, err) != ERR_OK ||
+        open_routes(server, err) != ERR_OK ||
         feed_new(server->base, server->writer, server->dictionary,
                  &feed_options, &server->feed, err) != ERR_OK) {
         return err->code;
@@ -253,7 +329,9 @@ close_server(struct server *server)
     feed_free(&server->feed);
     writer_free(&server->writer);
     http_server_free(&server->http);
+    serve_routes_free(&server->routes);
     http_intake_free(&server->intake);
+    facts_intake_free(&server->facts);
     struct event *events[] = {server->ev_term, server->ev_int, server->ev_fatal,
                               server->ev_drain};
 
@@ -286,6 +364,7 @@ cmd_serve(int argc, char **argv)
     if (!cli_begin(&cmd_serve_help, &argc, argv, &server.config, &exit_code)) {
         return exit_code;
     }
+    server.started_us = clock_now_us();
     if (open_dictionary_and_columns(&server.config, &server.dictionary,
                                     &server.columns, &err) != ERR_OK ||
         open_ledger(&server, &err) != ERR_OK ||
