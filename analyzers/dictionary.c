@@ -30,13 +30,20 @@ compare_paths(const void *left, const void *right)
     return strcmp(a->path, b->path);
 }
 
-/* XXH3 over names, lengths and bytes. */
+/* XXH3 over names, lengths and bytes, and the options: other options judge
+ * otherwise. */
 static void
 set_version(struct dictionary *dictionary,
             const struct dictionary_file *files,
-            size_t file_count)
+            size_t file_count,
+            const struct dictionary_options *options)
 {
-    XXH64_hash_t hash = 0;
+    const char *profile = options != NULL && options->deadline_profile != NULL
+                              ? options->deadline_profile
+                              : "";
+    XXH64_hash_t hash = options != NULL && options->model_off ? 1 : 0;
+
+    hash = XXH3_64bits_withSeed(profile, strlen(profile), hash);
 
     for (size_t i = 0; i < file_count; i++) {
         uint64_t bytes = files[i].bytes.bytes;
@@ -119,7 +126,7 @@ dictionary_build(const struct dictionary_file *files,
         memcpy(sorted, files, file_count * sizeof(*sorted));
         qsort(sorted, file_count, sizeof(*sorted), compare_paths);
     }
-    set_version(dictionary, sorted, file_count);
+    set_version(dictionary, sorted, file_count, options);
     code = build_judge(dictionary, sorted, file_count, options, err);
     if (code == ERR_OK) {
         code = build_rest(dictionary, sorted, file_count, options, err);

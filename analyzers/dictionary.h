@@ -42,7 +42,7 @@ struct dictionary {
     struct indicator_table *indicators; /* indicator.h: indicators.csv */
     struct repeat_settings *repeat;     /* repeat.h: settings.csv */
     struct hot_spot_settings *hot_spot; /* hot_spot.h: settings.csv */
-    char version[20]; /* 16 hex digits: XXH3 of all files, names included */
+    char version[20]; /* 16 hex digits: XXH3 of all files and options */
 };
 
 /*

@@ -433,11 +433,36 @@ store_usage(const struct store *store,
     }
 }
 
+/* The bytes of the copy, its name and the name of its directory on disk. LMDB
+ * writes a copy without syncing it. */
+static int
+sync_copy(const char *to_dir, const char *data_path)
+{
+    char *parent_copy = strdup(to_dir);
+    int fd = open(data_path, O_RDONLY | O_CLOEXEC);
+    int rc = 0;
+
+    if (parent_copy == NULL || fd < 0 || fsync(fd) != 0) {
+        rc = errno;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    sync_directory(to_dir);
+    if (parent_copy != NULL) {
+        sync_directory(dirname(parent_copy));
+    }
+    free(parent_copy);
+    return rc;
+}
+
 enum err_code
 store_backup(const struct store *store, const char *to_dir, struct err *err)
 {
+    char data_path[4096];
     int rc;
 
+    (void)snprintf(data_path, sizeof(data_path), "%s/data.mdb", to_dir);
     if (mkdir(to_dir, 0700) != 0) {
         return err_set(err,
                        errno == EEXIST ? ERR_BAD_VALUE : err_from_errno(errno),
@@ -446,9 +471,13 @@ store_backup(const struct store *store, const char *to_dir, struct err *err)
                        to_dir, strerror(errno));
     }
     rc = mdb_env_copy2(store->env, to_dir, MDB_CP_COMPACT);
+    if (rc == 0) {
+        rc = sync_copy(to_dir, data_path);
+    }
     if (rc != 0) {
+        (void)unlink(data_path); /* half a copy is none */
+        (void)rmdir(to_dir);
         return store_err(err, rc, to_dir);
     }
-    sync_directory(to_dir);
     return ERR_OK;
 }
