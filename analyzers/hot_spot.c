@@ -127,7 +127,14 @@ is_digit(uint32_t c)
     return (c >= '0' && c <= '9') || (c >= 0xFF10 && c <= 0xFF19);
 }
 
-/* Blanks, punctuation, brackets: not part of a name. */
+/* ( （ 【 [: what follows is no name. */
+static bool
+opens_remark(uint32_t c)
+{
+    return c == '(' || c == 0xFF08 || c == 0x3010 || c == '[';
+}
+
+/* Blanks and punctuation: not part of a name. */
 static bool
 is_noise(uint32_t c)
 {
@@ -159,7 +166,7 @@ hot_spot_place(struct span address, char *out)
         uint32_t c;
         size_t n = utf8_next(address, &c);
 
-        if (is_digit(c)) {
+        if (is_digit(c) || opens_remark(c)) {
             break;
         }
         if (!is_noise(c)) {

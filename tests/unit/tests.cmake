@@ -29,3 +29,5 @@ add_cmocka_test(test_http_client LABEL unit SOURCES unit/test_http_client.c LINK
 add_cmocka_test(test_upload LABEL unit SOURCES unit/test_upload.c LINK ingest)
 add_cmocka_test(test_fsck LABEL unit SOURCES unit/test_fsck.c lib/ledger_fixture.c LINK ledger base)
 add_cmocka_test(test_serve LABEL unit SOURCES unit/test_serve.c lib/ledger_fixture.c LINK serve)
+add_cmocka_test(test_serve_parts LABEL unit SOURCES unit/test_serve_parts.c LINK serve)
+add_cmocka_test(test_serve_routes LABEL unit SOURCES unit/test_serve_routes.c lib/ledger_fixture.c LINK serve)
