@@ -84,6 +84,19 @@ counter_rows_release(struct counter_rows *rows)
     memset(rows, 0, sizeof(*rows));
 }
 
+bool
+counter_rows_has(const struct counter_rows_query *query,
+                 const struct counter_row *row,
+                 enum counter counter)
+{
+    uint32_t clocks = 1u << COUNTER_BY_UNIT | 1u << COUNTER_BY_CLOCK;
+
+    if (counter_anchor(counter) == COUNTER_DISTINCT) {
+        return row->distinct;
+    }
+    return counter != COUNTER_overdue_clocks || (query->by & ~clocks) == 0;
+}
+
 static int
 by_time_and_values(const void *a, const void *b)
 {

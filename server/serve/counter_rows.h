@@ -69,4 +69,12 @@ enum err_code counter_rows_read(const struct reader *reader,
                                 struct err *err) MUST_CHECK;
 void counter_rows_release(struct counter_rows *rows);
 
+/*
+ * Does the row hold this counter? Distinct customers are kept for whole months,
+ * quarters and years only; clocks that ran out by unit and clock only.
+ */
+bool counter_rows_has(const struct counter_rows_query *query,
+                      const struct counter_row *row,
+                      enum counter counter);
+
 #endif /* SERVE_COUNTER_ROWS_H */

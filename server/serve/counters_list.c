@@ -200,11 +200,10 @@ put_row(const struct counters_list *list,
             c != COUNTER_overdue_clocks) {
             continue;
         }
-        if (counter_anchor((enum counter)c) == COUNTER_DISTINCT &&
-            !row->distinct) {
-            list_none(w);
-        } else {
+        if (counter_rows_has(&list->query, row, (enum counter)c)) {
             list_int(w, row->counts[c]);
+        } else {
+            list_none(w);
         }
     }
 }

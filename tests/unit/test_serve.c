@@ -520,6 +520,16 @@ states_of_life_part_all_tickets(void **state)
                      15);
 }
 
+static void
+all_time_is_whole_days_so_that_the_cells_answer(void **state)
+{
+    (void)state;
+    assert_true(shanghai_day_start_us(shanghai_day(QUERY_FROM_MIN_US)) ==
+                QUERY_FROM_MIN_US);
+    assert_true(shanghai_day_start_us(shanghai_day(QUERY_TO_MAX_US)) ==
+                QUERY_TO_MAX_US);
+}
+
 /* ---- refusals ---- */
 
 static void
@@ -634,6 +644,9 @@ counters_by_unit_sum_up_to_the_unit(void **state)
             sum_of(page(served, &counters_source, "unit=90102&by=unit"),
                    names[i]),
             all);
+        if (strcmp(names[i], "overdue_clocks") == 0) {
+            continue; /* by unit and clock only */
+        }
         assert_int_equal(sum_of(page(served, &counters_source,
                                      "unit=90102&by=unit,category,region"),
                                 names[i]),
@@ -944,6 +957,7 @@ main(void)
         cmocka_unit_test(pages_by_cursor_hold_every_ticket_once),
         cmocka_unit_test(a_search_finds_words_and_numbers),
         cmocka_unit_test(states_of_life_part_all_tickets),
+        cmocka_unit_test(all_time_is_whole_days_so_that_the_cells_answer),
         cmocka_unit_test(an_unknown_parameter_is_refused_with_the_nearest_one),
         cmocka_unit_test(bad_values_are_refused_with_their_field),
         cmocka_unit_test(
