@@ -80,6 +80,11 @@ start_server() {
     ready_us=$(printf '%s\n' "$ready" | number ready_us)
 }
 
+# CPU time of the server so far, in ticks of the kernel.
+cpu_ticks() {
+    sed 's/^.*) //' "/proc/$pid/stat" | awk '{ print $12 + $13 }'
+}
+
 # Stop it; sets ended.
 stop_server() {
     kill -TERM "$supervisor"
@@ -107,20 +112,26 @@ compare_counts() {
 run_server() {
     rm -rf "$tmp/data"
     start_server
+    ticks=$(cpu_ticks)
+    # shellcheck disable=SC2086 # the stream's flags are meant to be split
     fed=$("$bench" feed --port "$feed" --connections "$connections" \
         --window "$window" $stream --truth "$tmp/truth") ||
         give_up "the feed failed"
+    ticks=$(($(cpu_ticks) - ticks))
     own_kib=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status")
     stop_server
+    used=$ended
     compare_counts
-    peak_kib=$(printf '%s\n' "$ended" | number peak_rss_kib)
+    peak_kib=$(printf '%s\n' "$used" | number peak_rss_kib)
     first_us=$ready_us
     start_server
     restart_us=$ready_us
     stop_server
     keep feed "$1" "$fed"
-    keep server "$1" "$ended"
-    keep restart "$1" "{\"own_kib\":$own_kib,\"first_start_us\":$first_us,\"restart_us\":$restart_us}"
+    keep server "$1" "$used"
+    awk -v t="$ticks" -v hz="$(getconf CLK_TCK)" -v n="$count" \
+        'BEGIN { print t / hz / n * 1e6 }' >>"$tmp/cpu"
+    keep process "$1" "{\"feed_cpu_us_a_ticket\":$(tail -n 1 "$tmp/cpu"),\"own_kib\":$own_kib,\"first_start_us\":$first_us,\"restart_us\":$restart_us}"
     lines_per_ack=$(printf '%s\n' "$fed" | number lines_per_ack)
     printf '%s\n' "$fed" | number tickets_per_second >>"$tmp/tickets"
     printf '%s\n' "$fed" | number lines_per_second >>"$tmp/lines"
@@ -133,6 +144,7 @@ run_server() {
 }
 
 run_lmdb() {
+    # shellcheck disable=SC2086 # the same
     bare=$("$bench" lmdb --dir "$tmp" --batch "$lines_per_ack" $stream) ||
         give_up "the bare LMDB failed"
     keep lmdb "$1" "$bare"
@@ -160,8 +172,9 @@ row() {
     }'
 }
 
-[ -x "$bench" ] && [ -x "$suqiu" ] ||
+if [ ! -x "$bench" ] || [ ! -x "$suqiu" ]; then
     give_up "$build has no suqiu and suqiu-bench; build them: ./run build"
+fi
 [ "$(stat -f -c %T "$tmp")" != tmpfs ] ||
     give_up "$parent is memory, not a disk; say --dir DIR"
 
@@ -202,6 +215,7 @@ row "durable tickets/s" "$tmp/tickets" 1 "%.0f" ">= 100000"
 row "durable lines/s" "$tmp/lines" 1 "%.0f"
 row "bare LMDB, same bytes, lines/s" "$tmp/bare" 1 "%.0f"
 row "ratio to the bare LMDB" "$tmp/ratio" 1 "%.3f"
+row "server CPU, us a ticket" "$tmp/cpu" 1 "%.1f"
 row "ack p50, ms" "$tmp/p50" 1000 "%.1f"
 row "ack p99, ms" "$tmp/p99" 1000 "%.1f"
 row "ack p99.9, ms" "$tmp/p99.9" 1000 "%.1f"
