@@ -1,38 +1,25 @@
-/* A rule's pattern: refuse what is dangerous, loosen the rest for libhs. */
+/* A rule's pattern: refuse what is dangerous. */
 #include "analyzers/pattern.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    REPEAT_ENDLESS = -1,
-    GROUP_REPEAT_MAX = 20, /* above it the scanner gets * or + */
-    CLASS_MEMBERS_MAX = 64,
-    CHAR_BYTES_MAX = 4
-};
+enum { REPEAT_ENDLESS = -1, CLASS_MEMBERS_MAX = 64 };
 
 struct parser {
     struct span in;
     size_t at;
     const struct cleaner *cleaner;
-    char *out;
-    size_t out_max;
-    size_t out_bytes;
-    bool loose;
-    bool out_full;
     unsigned depth;
     struct pattern_fault *fault;
 };
 
 /* What is known of a part that was read. */
 struct part {
-    size_t out_start;  /* its loosened form stands at out[out_start..] */
     size_t endless_at; /* offset of an unbounded repetition inside */
     bool endless;
-    bool solid; /* cannot match without a character that is named */
-    bool any;   /* one character of any kind */
-    bool group;
+    bool solid;   /* cannot match without a character that is named */
     bool nothing; /* zero width: anchors and look-around */
 };
 
@@ -50,58 +37,6 @@ refuse(struct parser *p, size_t offset, const char *problem, const char *remedy)
 {
     *p->fault = (struct pattern_fault){offset, problem, remedy};
     return false;
-}
-
-static void
-put(struct parser *p, const char *bytes, size_t count)
-{
-    if (p->out == NULL) {
-        return;
-    }
-    if (p->out_bytes + count > p->out_max) {
-        p->out_full = true;
-        return;
-    }
-    memcpy(p->out + p->out_bytes, bytes, count);
-    p->out_bytes += count;
-}
-
-static void
-put_text(struct parser *p, const char *text)
-{
-    put(p, text, strlen(text));
-}
-
-/* Put `text` in front of what was written since `start`. */
-static void
-put_before(struct parser *p, size_t start, const char *text)
-{
-    size_t count = strlen(text);
-
-    put_text(p, text); /* makes the room */
-    if (p->out == NULL || p->out_full) {
-        return;
-    }
-    memmove(p->out + start + count, p->out + start,
-            p->out_bytes - count - start);
-    memcpy(p->out + start, text, count);
-}
-
-/* One code point as the scanner reads it: bytes, special ones escaped. */
-static void
-put_literal(struct parser *p, uint32_t c)
-{
-    char bytes[8];
-
-    if (c < 0x80 && strchr("\\^$.[]|()?*+{}/-", (int)c) != NULL) {
-        put(p, "\\", 1);
-    }
-    if (c < 0x20) {
-        (void)snprintf(bytes, sizeof(bytes), "\\x%02X", (unsigned)c);
-        put_text(p, bytes);
-        return;
-    }
-    put(p, bytes, utf8_put(c, bytes));
 }
 
 static bool
@@ -340,38 +275,7 @@ parse_class(struct parser *p, struct char_class *set)
     return true;
 }
 
-static void
-put_class(struct parser *p, const struct char_class *set)
-{
-    char code[8];
-    bool ascii = false;
-
-    put_text(p, "(?:");
-    for (uint32_t c = 0; c < 0x80; c++) {
-        if ((set->ascii[c / 8] >> (c % 8) & 1) == 0) {
-            continue;
-        }
-        put_text(p, ascii ? "" : "[");
-        ascii = true;
-        (void)snprintf(code, sizeof(code), "\\x%02X", (unsigned)c);
-        put_text(p, code);
-    }
-    put_text(p, ascii ? "]" : "");
-    for (size_t i = 0; i < set->wide_count; i++) {
-        put_text(p, i > 0 || ascii ? "|" : "");
-        put_literal(p, set->wide[i]);
-    }
-    put_text(p, ")");
-}
-
 /* ------------------------------------------------------------------ atoms */
-
-static void
-be_any(struct parser *p, struct part *part)
-{
-    part->any = true;
-    put_text(p, p->loose ? ".+" : ".{1,4}");
-}
 
 /* After `(?`: what kind of group; the cursor goes behind the mark. */
 static bool
@@ -413,16 +317,13 @@ parse_group(struct parser *p, struct part *part)
         return refuse(p, offset, "brackets are nested too deep",
                       "simplify the pattern");
     }
-    put_text(p, "(?:");
     if (!parse_alternatives(p, part)) {
         return false;
     }
-    put_text(p, ")");
     p->depth--;
     if (!take(p, ")")) {
         return refuse(p, offset, "( is not closed", "write )");
     }
-    part->group = true;
     if (look) {
         if (part->endless) {
             return refuse(p, part->endless_at,
@@ -443,19 +344,13 @@ parse_class_atom(struct parser *p, struct part *part)
     if (!parse_class(p, &set)) {
         return false;
     }
-    if (set.any) {
-        be_any(p, part);
-    } else {
-        put_class(p, &set);
-        part->solid = true;
-    }
+    part->solid = !set.any;
     return true;
 }
 
 static bool
 parse_escape_atom(struct parser *p, struct part *part)
 {
-    struct char_class set = {.any = false};
     size_t offset = p->at - 1;
     enum escape_kind kind;
     uint32_t c;
@@ -468,15 +363,11 @@ parse_escape_atom(struct parser *p, struct part *part)
         part->nothing = true;
         return true;
     case ESCAPE_ANY:
-        be_any(p, part);
         return true;
     case ESCAPE_SET:
-        class_add_set(&set, c);
-        put_class(p, &set);
         part->solid = true;
         return true;
     default:
-        put_literal(p, c);
         part->solid = true;
         return check_literal(p, offset, c);
     }
@@ -488,12 +379,11 @@ parse_atom(struct parser *p, struct part *part)
     size_t offset = p->at;
     uint32_t c;
 
-    *part = (struct part){.out_start = p->out_bytes};
+    *part = (struct part){.solid = false};
     p->at +=
         utf8_next((struct span){p->in.data + p->at, p->in.bytes - p->at}, &c);
     switch (c) {
     case '.':
-        be_any(p, part);
         return true;
     case '[':
         return parse_class_atom(p, part);
@@ -512,7 +402,6 @@ parse_atom(struct parser *p, struct part *part)
                       "write \\ before it for the character itself");
     default:
         part->solid = true;
-        put_literal(p, c);
         return check_literal(p, offset, c);
     }
 }
@@ -573,35 +462,6 @@ parse_repetition(struct parser *p, int *min, int *max)
     return true;
 }
 
-/* The repetition for the scanner, in bytes. */
-static void
-put_repetition(struct parser *p, const struct part *part, int min, int max)
-{
-    char text[40];
-
-    if (part->any) {
-        p->out_bytes = part->out_start;
-        if (max == REPEAT_ENDLESS || (p->loose && max > 0)) {
-            put_text(p, ".*");
-        } else if (max > 0) {
-            (void)snprintf(text, sizeof(text), ".{%d,%d}", min,
-                           max * CHAR_BYTES_MAX);
-            put_text(p, text);
-        }
-        return;
-    }
-    if (!part->group) {
-        put_before(p, part->out_start, "(?:");
-        put_text(p, ")");
-    }
-    if (max == REPEAT_ENDLESS || max > GROUP_REPEAT_MAX) {
-        put_text(p, min == 0 ? "*" : "+");
-    } else {
-        (void)snprintf(text, sizeof(text), "{%d,%d}", min, max);
-        put_text(p, text);
-    }
-}
-
 static bool
 parse_repeated(struct parser *p, struct part *part)
 {
@@ -609,9 +469,6 @@ parse_repeated(struct parser *p, struct part *part)
     int min;
     int max;
 
-    if (part->nothing) {
-        p->out_bytes = part->out_start; /* the scanner ignores it */
-    }
     if (!parse_repetition(p, &min, &max)) {
         return true;
     }
@@ -633,9 +490,6 @@ parse_repeated(struct parser *p, struct part *part)
         part->endless_at = offset;
     }
     part->solid = part->solid && min > 0;
-    put_repetition(p, part, min, max);
-    part->any = false;
-    part->group = true;
     return true;
 }
 
@@ -668,9 +522,6 @@ parse_alternatives(struct parser *p, struct part *part)
             return false;
         }
         all_solid = all_solid && part->solid;
-        if (peek(p, "|")) {
-            put_text(p, "|");
-        }
     } while (take(p, "|"));
     part->solid = all_solid;
     return true;
@@ -692,44 +543,21 @@ parse_all(struct parser *p, struct part *part)
 }
 
 bool
-pattern_loosen(struct span pattern,
-               const struct cleaner *cleaner,
-               bool loose,
-               char *out,
-               size_t out_max,
-               size_t *out_bytes,
-               struct pattern_fault *fault)
+pattern_check(struct span pattern,
+              const struct cleaner *cleaner,
+              bool solid,
+              struct pattern_fault *fault)
 {
-    struct parser p = {.in = pattern,
-                       .cleaner = cleaner,
-                       .loose = loose,
-                       .out = out,
-                       .out_max = out_max,
-                       .fault = fault};
-    struct part part = {.out_start = 0};
+    struct parser p = {.in = pattern, .cleaner = cleaner, .fault = fault};
+    struct part part = {.solid = false};
 
     if (!parse_all(&p, &part)) {
         return false;
     }
-    if (!part.solid) {
+    if (solid && !part.solid) {
         return refuse(&p, 0, "the pattern matches without any word",
                       "every alternative needs at least one character that "
                       "must stand");
     }
-    if (p.out_full) {
-        return refuse(&p, 0, "the pattern is too long", "split the rule");
-    }
-    *out_bytes = p.out_bytes;
     return true;
-}
-
-bool
-pattern_check(struct span pattern,
-              const struct cleaner *cleaner,
-              struct pattern_fault *fault)
-{
-    struct parser p = {.in = pattern, .cleaner = cleaner, .fault = fault};
-    struct part part = {.out_start = 0};
-
-    return parse_all(&p, &part);
 }

@@ -1,9 +1,8 @@
 /*
- * pattern: is this pattern allowed, and what must the scanner look for?
+ * pattern: is this pattern allowed?
  *
  * Input     one pattern in the part of PCRE2's language that rules may use
- * Output    a looser pattern for libhs, in bytes: wherever the rule matches,
- *           the looser one matches too; PCRE2 decides afterwards
+ * Output    yes, or what is wrong, where, and how to mend it
  * Effects   none: no allocation
  *
  * Allowed   characters, `.`, [classes], \d \w \s \D \W \S \b ^ $, (groups),
@@ -33,24 +32,14 @@ struct pattern_fault {
 
 /*
  *   cleaner  refuses characters that no cleaned text holds (NULL: any)
- *   loose    gaps like `.{0,12}` become `.*`: quicker to compile, more
- *            candidates
- *   out      out_max bytes; *out_bytes used; no NUL
+ *   solid    refuses a pattern that can match without any word; what is only
+ *            asked after another one matched (unless, also) may
  *
  * Returns false with *fault filled when the pattern is refused.
  */
-bool pattern_loosen(struct span pattern,
-                    const struct cleaner *cleaner,
-                    bool loose,
-                    char *out,
-                    size_t out_max,
-                    size_t *out_bytes,
-                    struct pattern_fault *fault);
-
-/* The same checks for a pattern that is only asked after another one matched
- * (unless, also): it may match without any word. */
 bool pattern_check(struct span pattern,
                    const struct cleaner *cleaner,
+                   bool solid,
                    struct pattern_fault *fault);
 
 #endif /* ANALYZERS_PATTERN_H */

@@ -12,8 +12,6 @@
 #include "analyzers/table.h"
 #include "analyzers/taxonomy.h"
 
-enum { SCAN_PATTERN_BYTES_MAX = 8 * MACRO_EXPANSION_BYTES_MAX };
-
 enum rule_column {
     COLUMN_ID,
     COLUMN_CATEGORY,
@@ -42,9 +40,6 @@ struct rules_reader {
     const struct cleaner *cleaner;
     struct macros *macros;
     struct expansion *expansion;
-    char **scan_patterns; /* one a rule, owned */
-    bool *loose;          /* the scanner refused the exact gaps */
-    size_t scan_room;
     struct err *err;
     /* the row being read */
     const struct table *table;
@@ -126,21 +121,22 @@ pcre2_error(struct rules_reader *reader,
     return pattern_error(reader, column, offset, text, "correct the pattern");
 }
 
-/* Compile what stands in reader->expansion. */
+/* Compile what stands in reader->expansion, to machine code too. */
 static enum err_code
 compile_expansion(struct rules_reader *reader,
                   enum rule_column column,
+                  uint32_t flags,
                   pcre2_code **out)
 {
     const struct expansion *expansion = reader->expansion;
     size_t jit_bytes = 0;
     PCRE2_SIZE offset = 0;
     int number = 0;
-    pcre2_code *code =
-        pcre2_compile((PCRE2_SPTR)expansion->text, expansion->bytes,
-                      PCRE2_UTF | PCRE2_DOTALL | PCRE2_NO_AUTO_CAPTURE |
-                          PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C,
-                      &number, &offset, NULL);
+    pcre2_code *code = pcre2_compile(
+        (PCRE2_SPTR)expansion->text, expansion->bytes,
+        PCRE2_UTF | PCRE2_DOTALL | PCRE2_NO_AUTO_CAPTURE |
+            PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | flags,
+        &number, &offset, NULL);
 
     if (code == NULL) {
         if (offset > expansion->bytes) {
@@ -161,76 +157,57 @@ compile_expansion(struct rules_reader *reader,
     return ERR_OK;
 }
 
-/* Expand, check and compile a cell that only narrows a rule. */
+/* Expand, check and compile one cell. `rule` becomes a candidate by it, or
+ * SCANNER_NO_RULE. */
 static enum err_code
-compile_condition(struct rules_reader *reader,
-                  enum rule_column column,
-                  pcre2_code **out)
+compile_cell(struct rules_reader *reader,
+             enum rule_column column,
+             uint32_t rule,
+             struct rule_code_cell *out)
 {
-    struct pattern_fault fault;
     const struct expansion *expansion = reader->expansion;
+    struct pattern_fault fault;
+    struct span written;
+    enum err_code code;
 
-    if (cell(reader, column).bytes == 0) {
-        return ERR_OK;
-    }
     if (!macros_expand(reader->macros, cell(reader, column), reader->expansion,
                        &fault)) {
         return pattern_error(reader, column, fault.offset, fault.problem,
                              fault.remedy);
     }
-    if (!pattern_check((struct span){expansion->text, expansion->bytes},
-                       reader->cleaner, &fault)) {
+    written = (struct span){expansion->text, expansion->bytes};
+    if (!pattern_check(written, reader->cleaner, rule != SCANNER_NO_RULE,
+                       &fault)) {
         return pattern_error(reader, column, expansion->from[fault.offset],
                              fault.problem, fault.remedy);
     }
-    return compile_expansion(reader, column, out);
-}
-
-/* The looser form for the scanner, as a string of its own. */
-static enum err_code
-loosen(struct rules_reader *reader, bool loose, char **out)
-{
-    const struct expansion *expansion = reader->expansion;
-    struct pattern_fault fault;
-    size_t bytes = 0;
-    char *text = malloc(SCAN_PATTERN_BYTES_MAX + 1);
-    char *fit;
-
-    if (text == NULL) {
-        return err_set(reader->err, ERR_NO_MEMORY, "the rules");
-    }
-    if (!pattern_loosen((struct span){expansion->text, expansion->bytes},
-                        reader->cleaner, loose, text, SCAN_PATTERN_BYTES_MAX,
-                        &bytes, &fault)) {
-        free(text);
-        return pattern_error(reader, COLUMN_PATTERN,
-                             expansion->from[fault.offset], fault.problem,
-                             fault.remedy);
-    }
-    text[bytes] = '\0';
-    fit = realloc(text, bytes + 1);
-    free(*out);
-    *out = fit != NULL ? fit : text;
-    return ERR_OK;
-}
-
-static enum err_code
-compile_pattern(struct rules_reader *reader, size_t index)
-{
-    struct pattern_fault fault;
-    enum err_code code;
-
-    if (!macros_expand(reader->macros, cell(reader, COLUMN_PATTERN),
-                       reader->expansion, &fault)) {
-        return pattern_error(reader, COLUMN_PATTERN, fault.offset,
-                             fault.problem, fault.remedy);
-    }
-    code = loosen(reader, false, &reader->scan_patterns[index]);
-    if (code != ERR_OK) {
+    if ((code = compile_expansion(reader, column, 0, &out->code)) ||
+        (code = scanner_add(reader->rules->scanner, written, rule, &out->probe,
+                            reader->err))) {
         return code;
     }
-    return compile_expansion(reader, COLUMN_PATTERN,
-                             &reader->rules->code[index].pattern);
+    return out->probe.leads ? compile_expansion(reader, column, PCRE2_ANCHORED,
+                                                &out->anchored)
+                            : ERR_OK;
+}
+
+static enum err_code
+compile_rule(struct rules_reader *reader, size_t index)
+{
+    struct rule_code *code = &reader->rules->code[index];
+    const struct rule *rule = &reader->rules->rows[index];
+    enum err_code result =
+        compile_cell(reader, COLUMN_PATTERN, (uint32_t)index, &code->pattern);
+
+    if (result == ERR_OK && rule->also.bytes > 0) {
+        result =
+            compile_cell(reader, COLUMN_ALSO, SCANNER_NO_RULE, &code->also);
+    }
+    if (result == ERR_OK && rule->unless.bytes > 0) {
+        result =
+            compile_cell(reader, COLUMN_UNLESS, SCANNER_NO_RULE, &code->unless);
+    }
+    return result;
 }
 
 /* -------------------------------------------------------------------- rows */
@@ -386,14 +363,7 @@ read_rule(struct rules_reader *reader)
         return code;
     }
     rules->count++; /* from here rules_free frees its code */
-    if ((code = compile_pattern(reader, index)) ||
-        (code = compile_condition(reader, COLUMN_ALSO,
-                                  &rules->code[index].also)) ||
-        (code = compile_condition(reader, COLUMN_UNLESS,
-                                  &rules->code[index].unless))) {
-        return code;
-    }
-    return ERR_OK;
+    return compile_rule(reader, index);
 }
 
 /* Room for `more` further rules. */
@@ -404,7 +374,6 @@ make_room(struct rules_reader *reader, size_t more)
     size_t room = rules->count + more + 1;
     struct rule *rows;
     struct rule_code *code;
-    char **patterns;
 
     if (rules->count + more > RULES_MAX) {
         return err_set(reader->err, ERR_TOO_LONG,
@@ -415,15 +384,10 @@ make_room(struct rules_reader *reader, size_t more)
     rules->rows = rows != NULL ? rows : rules->rows;
     code = realloc(rules->code, room * sizeof(*code));
     rules->code = code != NULL ? code : rules->code;
-    patterns = realloc(reader->scan_patterns, room * sizeof(*patterns));
-    reader->scan_patterns = patterns != NULL ? patterns : reader->scan_patterns;
-    if (rows == NULL || code == NULL || patterns == NULL) {
+    if (rows == NULL || code == NULL) {
         return err_set(reader->err, ERR_NO_MEMORY, "the rules");
     }
     memset(code + rules->count, 0, (room - rules->count) * sizeof(*code));
-    memset(patterns + rules->count, 0,
-           (room - rules->count) * sizeof(*patterns));
-    reader->scan_room = room;
     return ERR_OK;
 }
 
@@ -465,96 +429,6 @@ is_rule_file(const struct dictionary_file *file)
            memcmp(path.data + path.bytes - 4, ".csv", 4) == 0;
 }
 
-/* ----------------------------------------------------------------- scanner */
-
-/* One call of libhs; *bad gets the pattern it refused, or -1. */
-static enum err_code
-compile_scanner_once(struct rules_reader *reader,
-                     const unsigned *flags,
-                     const unsigned *ids,
-                     int *bad,
-                     char *why,
-                     size_t why_bytes)
-{
-    hs_compile_error_t *failure = NULL;
-    hs_error_t result =
-        hs_compile_multi((const char *const *)reader->scan_patterns, flags, ids,
-                         (unsigned)reader->rules->count, HS_MODE_BLOCK, NULL,
-                         &reader->rules->scanner, &failure);
-
-    *bad = -1;
-    if (result == HS_SUCCESS) {
-        return ERR_OK;
-    }
-    (void)snprintf(why, why_bytes, "%s",
-                   failure != NULL && failure->message != NULL
-                       ? failure->message
-                       : "unknown reason");
-    if (failure != NULL) {
-        *bad = failure->expression;
-        (void)hs_free_compile_error(failure);
-    }
-    return ERR_BAD_PATTERN;
-}
-
-/* Loosen further the rule that libhs refused; false when it is already. */
-static bool
-loosen_further(struct rules_reader *reader, size_t index)
-{
-    struct pattern_fault fault;
-    struct span pattern = reader->rules->rows[index].pattern;
-
-    if (reader->loose[index]) {
-        return false;
-    }
-    reader->loose[index] = true;
-    return macros_expand(reader->macros, pattern, reader->expansion, &fault) &&
-           loosen(reader, true, &reader->scan_patterns[index]) == ERR_OK;
-}
-
-static enum err_code
-compile_scanner(struct rules_reader *reader)
-{
-    size_t count = reader->rules->count;
-    unsigned *flags = calloc(count + 1, sizeof(*flags));
-    unsigned *ids = calloc(count + 1, sizeof(*ids));
-    char why[200] = "";
-    enum err_code code = ERR_OK;
-    int bad = -1;
-
-    reader->loose = calloc(count + 1, sizeof(*reader->loose));
-    if (flags == NULL || ids == NULL || reader->loose == NULL) {
-        code = err_set(reader->err, ERR_NO_MEMORY, "the rules");
-        goto out;
-    }
-    for (size_t i = 0; i < count; i++) {
-        flags[i] = HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL;
-        ids[i] = (unsigned)i;
-    }
-    while (compile_scanner_once(reader, flags, ids, &bad, why, sizeof(why)) !=
-           ERR_OK) {
-        if (bad < 0 || (size_t)bad >= count ||
-            !loosen_further(reader, (size_t)bad)) {
-            const struct rule *rule = bad >= 0 && (size_t)bad < count
-                                          ? &reader->rules->rows[bad]
-                                          : NULL;
-
-            code = err_set(
-                reader->err, ERR_BAD_PATTERN,
-                "%s: line %zu: rule '%.*s': the scanner refuses the "
-                "pattern (%s); simplify it or split it in two",
-                rule != NULL ? rule->file : "dict/rules",
-                rule != NULL ? rule->line : (size_t)0,
-                SPAN_ARGS(rule != NULL ? rule->id : SPAN_LITERAL("?")), why);
-            goto out;
-        }
-    }
-out:
-    free(flags);
-    free(ids);
-    return code;
-}
-
 /* ------------------------------------------------------------------- build */
 
 static enum err_code
@@ -570,16 +444,17 @@ read_all(struct rules_reader *reader,
     if (reader->rules->tables == NULL || reader->expansion == NULL) {
         return err_set(reader->err, ERR_NO_MEMORY, "the rules");
     }
-    code = macros_build(files, file_count, &reader->macros, reader->err);
+    code = scanner_new(&reader->rules->scanner, reader->err);
+    if (code == ERR_OK) {
+        code = macros_build(files, file_count, &reader->macros, reader->err);
+    }
     for (size_t i = 0; i < file_count && code == ERR_OK; i++) {
         if (is_rule_file(&files[i])) {
             code = read_file(reader, &files[i]);
         }
     }
-    if (code == ERR_OK && reader->rules->count > 0) {
-        code = compile_scanner(reader);
-    }
-    return code;
+    return code == ERR_OK ? scanner_compile(reader->rules->scanner, reader->err)
+                          : code;
 }
 
 enum err_code
@@ -599,11 +474,6 @@ rules_build(const struct dictionary_file *files,
         return err_set(err, ERR_NO_MEMORY, "the rules");
     }
     code = read_all(&reader, files, file_count);
-    for (size_t i = 0; i < reader.scan_room; i++) {
-        free(reader.scan_patterns[i]);
-    }
-    free(reader.scan_patterns);
-    free(reader.loose);
     free(reader.expansion);
     macros_free(&reader.macros);
     if (code != ERR_OK) {
@@ -612,6 +482,13 @@ rules_build(const struct dictionary_file *files,
     }
     *out = rules;
     return ERR_OK;
+}
+
+static void
+free_cell(struct rule_code_cell *cell)
+{
+    pcre2_code_free(cell->code);
+    pcre2_code_free(cell->anchored);
 }
 
 void
@@ -623,14 +500,14 @@ rules_free(struct rules **rules)
         return;
     }
     for (size_t i = 0; i < old->count; i++) {
-        pcre2_code_free(old->code[i].pattern);
-        pcre2_code_free(old->code[i].also);
-        pcre2_code_free(old->code[i].unless);
+        free_cell(&old->code[i].pattern);
+        free_cell(&old->code[i].also);
+        free_cell(&old->code[i].unless);
     }
     for (size_t i = 0; i < old->table_count; i++) {
         table_free(&old->tables[i]);
     }
-    (void)hs_free_database(old->scanner);
+    scanner_free(&old->scanner);
     free(old->tables);
     free(old->rows);
     free(old->code);

@@ -1,4 +1,5 @@
-/* One pass over a cleaned text: candidates from libhs, decided by PCRE2. */
+/* One pass over a cleaned text: candidates from the scanner, decided by PCRE2.
+ */
 #include "analyzers/rules_private.h"
 
 #include <assert.h>
@@ -12,12 +13,11 @@ enum {
 };
 
 struct rules_scratch {
-    hs_scratch_t *scan;
+    struct scanner_scratch *scan;
     pcre2_match_data *found;
     pcre2_match_context *limits;
     pcre2_jit_stack *stack;
-    size_t candidate_count;
-    uint32_t *candidates; /* one slot a rule */
+    bool scanned; /* the scanner knows the text: it may be asked */
 };
 
 enum err_code
@@ -30,17 +30,17 @@ rules_scratch_new(const struct rules *rules,
     if (scratch == NULL) {
         return err_set(err, ERR_NO_MEMORY, "the rules' working memory");
     }
-    scratch->candidates = calloc(rules->count + 1, sizeof(uint32_t));
     scratch->found = pcre2_match_data_create(1, NULL);
     scratch->limits = pcre2_match_context_create(NULL);
     scratch->stack = pcre2_jit_stack_create(JIT_STACK_START_BYTES,
                                             JIT_STACK_BYTES_MAX, NULL);
-    if (scratch->candidates == NULL || scratch->found == NULL ||
-        scratch->limits == NULL || scratch->stack == NULL ||
-        (rules->scanner != NULL &&
-         hs_alloc_scratch(rules->scanner, &scratch->scan) != HS_SUCCESS)) {
+    if (scratch->found == NULL || scratch->limits == NULL ||
+        scratch->stack == NULL ||
+        scanner_scratch_new(rules->scanner, &scratch->scan, err) != ERR_OK) {
         rules_scratch_free(&scratch);
-        return err_set(err, ERR_NO_MEMORY, "the rules' working memory");
+        return err->code != ERR_OK
+                   ? err->code
+                   : err_set(err, ERR_NO_MEMORY, "the rules' working memory");
     }
     (void)pcre2_set_match_limit(scratch->limits, RULE_MATCH_LIMIT);
     pcre2_jit_stack_assign(scratch->limits, NULL, scratch->stack);
@@ -54,60 +54,108 @@ rules_scratch_free(struct rules_scratch **scratch)
     if (*scratch == NULL) {
         return;
     }
-    (void)hs_free_scratch((*scratch)->scan);
+    scanner_scratch_free(&(*scratch)->scan);
     pcre2_match_data_free((*scratch)->found);
     pcre2_match_context_free((*scratch)->limits);
     pcre2_jit_stack_free((*scratch)->stack);
-    free((*scratch)->candidates);
     free(*scratch);
     *scratch = NULL;
 }
 
-/* Does `code` match in text[start..end)? *hit gets the place. */
+/* One text and how it is asked. */
+struct asking {
+    const struct rules *rules;
+    struct rules_scratch *scratch;
+    const struct clean_text *text;
+    bool *incomplete;
+};
+
+/* Does `code` match in text[start..end), looking from `from`? */
 static bool
-match_in(const pcre2_code *code,
-         struct rules_scratch *scratch,
-         const struct clean_text *text,
-         size_t start,
-         size_t end,
-         struct rule_hit *hit,
-         bool *incomplete)
+match_from(const struct asking *asking,
+           const pcre2_code *code,
+           size_t start,
+           size_t end,
+           size_t from,
+           struct rule_hit *hit)
 {
     const PCRE2_SIZE *place;
-    int result =
-        pcre2_jit_match(code, (PCRE2_SPTR)text->text + start, end - start, 0, 0,
-                        scratch->found, scratch->limits);
+    int result = pcre2_jit_match(
+        code, (PCRE2_SPTR)asking->text->text + start, end - start, from - start,
+        0, asking->scratch->found, asking->scratch->limits);
 
     if (result < 0) {
         if (result != PCRE2_ERROR_NOMATCH) {
-            *incomplete = true;
+            *asking->incomplete = true;
         }
         return false;
     }
-    place = pcre2_get_ovector_pointer(scratch->found);
+    place = pcre2_get_ovector_pointer(asking->scratch->found);
     hit->start = (uint32_t)(start + place[0]);
     hit->end = (uint32_t)(start + place[1]);
     return true;
 }
 
+/* Does the cell match in text[start..end)? *hit gets the place. PCRE2 is only
+ * asked where the scanner saw the words. */
+static bool
+match_in(const struct asking *asking,
+         const struct rule_code_cell *cell,
+         size_t start,
+         size_t end,
+         struct rule_hit *hit)
+{
+    const struct scanner *scanner = asking->rules->scanner;
+    const struct scanner_scratch *scan = asking->scratch->scan;
+    struct scanner_cursor cursor = {0, 0, false};
+    bool everywhere = false;
+    size_t place;
+    size_t from;
+    size_t to;
+
+    if (!asking->scratch->scanned) {
+        return match_from(asking, cell->code, start, end, start, hit);
+    }
+    switch (scanner_ask(scanner, scan, &cell->probe, start, end, &from, &to)) {
+    case SCANNER_NO:
+        return false;
+    case SCANNER_YES:
+        hit->start = (uint32_t)from;
+        hit->end = (uint32_t)to;
+        return true;
+    default:
+        break;
+    }
+    if (!cell->probe.leads) {
+        return match_from(asking, cell->code, start, end, start, hit);
+    }
+    while (scanner_next_place(scanner, scan, &cell->probe, start, end, &cursor,
+                              &place, &everywhere)) {
+        if (everywhere) {
+            return match_from(asking, cell->code, start, end, start, hit);
+        }
+        if (match_from(asking, cell->anchored, start, end, place, hit)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The rule with its `also` and `unless` in text[start..end). */
 static bool
-rule_in(const struct rule_code *code,
-        struct rules_scratch *scratch,
-        const struct clean_text *text,
+rule_in(const struct asking *asking,
+        const struct rule_code *code,
         size_t start,
         size_t end,
-        struct rule_hit *hit,
-        bool *incomplete)
+        struct rule_hit *hit)
 {
     struct rule_hit other;
 
-    return match_in(code->pattern, scratch, text, start, end, hit,
-                    incomplete) &&
-           (code->also == NULL || match_in(code->also, scratch, text, start,
-                                           end, &other, incomplete)) &&
-           (code->unless == NULL || !match_in(code->unless, scratch, text,
-                                              start, end, &other, incomplete));
+    return match_in(asking, &code->pattern, start, end, hit) &&
+           (code->also.code == NULL ||
+            match_in(asking, &code->also, start, end, &other)) &&
+           (code->unless.code == NULL ||
+            !match_in(asking, &code->unless, start, end, &other));
 }
 
 /* The inside of a leading 【…】: false when the text has none. */
@@ -128,23 +176,49 @@ find_bracket(const struct clean_text *text, size_t *start, size_t *end)
 }
 
 static bool
-rule_in_sentences(const struct rule_code *code,
-                  struct rules_scratch *scratch,
-                  const struct clean_text *text,
-                  struct rule_hit *hit,
-                  bool *incomplete)
+rule_in_sentences(const struct asking *asking,
+                  const struct rule_code *code,
+                  struct rule_hit *hit)
 {
     size_t start = 0;
+    size_t from;
+    size_t to;
 
-    for (size_t i = 0; i < text->sentence_count; i++) {
-        size_t end = text->sentence_end[i];
+    if (asking->scratch->scanned &&
+        scanner_ask(asking->rules->scanner, asking->scratch->scan,
+                    &code->pattern.probe, 0, asking->text->bytes, &from,
+                    &to) == SCANNER_NO) {
+        return false;
+    }
+    for (size_t i = 0; i < asking->text->sentence_count; i++) {
+        size_t end = asking->text->sentence_end[i];
 
-        if (rule_in(code, scratch, text, start, end, hit, incomplete)) {
+        if (rule_in(asking, code, start, end, hit)) {
             return true;
         }
         start = end;
     }
     return false;
+}
+
+static bool
+rule_matches(const struct asking *asking, size_t index, struct rule_hit *hit)
+{
+    const struct rule_code *code = &asking->rules->code[index];
+    size_t start;
+    size_t end;
+
+    assert(index < asking->rules->count);
+    hit->rule = (uint32_t)index;
+    switch (asking->rules->rows[index].scope) {
+    case RULE_SCOPE_SENTENCE:
+        return rule_in_sentences(asking, code, hit);
+    case RULE_SCOPE_BRACKET:
+        return find_bracket(asking->text, &start, &end) &&
+               rule_in(asking, code, start, end, hit);
+    default:
+        return rule_in(asking, code, 0, asking->text->bytes, hit);
+    }
 }
 
 bool
@@ -155,72 +229,10 @@ rules_match_one(const struct rules *rules,
                 struct rule_hit *hit,
                 bool *incomplete)
 {
-    const struct rule_code *code = &rules->code[index];
-    size_t start;
-    size_t end;
+    struct asking asking = {rules, scratch, text, incomplete};
 
-    assert(index < rules->count);
-    hit->rule = (uint32_t)index;
-    switch (rules->rows[index].scope) {
-    case RULE_SCOPE_SENTENCE:
-        return rule_in_sentences(code, scratch, text, hit, incomplete);
-    case RULE_SCOPE_BRACKET:
-        return find_bracket(text, &start, &end) &&
-               rule_in(code, scratch, text, start, end, hit, incomplete);
-    default:
-        return rule_in(code, scratch, text, 0, text->bytes, hit, incomplete);
-    }
-}
-
-static int
-candidate_cb(unsigned id,
-             unsigned long long from,
-             unsigned long long to,
-             unsigned flags,
-             void *context)
-{
-    struct rules_scratch *scratch = context;
-
-    (void)from;
-    (void)to;
-    (void)flags;
-    scratch->candidates[scratch->candidate_count++] = id;
-    return 0;
-}
-
-/* Few and nearly sorted: insertion. */
-static void
-sort_candidates(uint32_t *candidates, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        uint32_t one = candidates[i];
-        size_t k = i;
-
-        while (k > 0 && candidates[k - 1] > one) {
-            candidates[k] = candidates[k - 1];
-            k--;
-        }
-        candidates[k] = one;
-    }
-}
-
-/* Fill the list of candidates; false when the scanner fails. */
-static bool
-scan(const struct rules *rules,
-     struct rules_scratch *scratch,
-     const struct clean_text *text)
-{
-    scratch->candidate_count = 0;
-    if (rules->scanner == NULL || text->bytes == 0) {
-        return true;
-    }
-    /* SINGLEMATCH: each id comes once, so the array cannot overflow. */
-    if (hs_scan(rules->scanner, text->text, (unsigned)text->bytes, 0,
-                scratch->scan, candidate_cb, scratch) != HS_SUCCESS) {
-        return false;
-    }
-    assert(scratch->candidate_count <= rules->count);
-    return true;
+    scratch->scanned = false;
+    return rule_matches(&asking, index, hit);
 }
 
 size_t
@@ -228,7 +240,11 @@ rules_scan(const struct rules *rules,
            struct rules_scratch *scratch,
            const struct clean_text *text)
 {
-    return scan(rules, scratch, text) ? scratch->candidate_count : 0;
+    const uint32_t *candidates;
+    size_t count =
+        scanner_scan(rules->scanner, scratch->scan, text, &candidates);
+
+    return count != SIZE_MAX ? count : 0;
 }
 
 size_t
@@ -238,20 +254,23 @@ rules_match(const struct rules *rules,
             struct rule_hit *hits,
             bool *incomplete)
 {
+    struct asking asking = {rules, scratch, text, incomplete};
+    const uint32_t *candidates;
+    size_t candidate_count =
+        scanner_scan(rules->scanner, scratch->scan, text, &candidates);
     size_t count = 0;
 
-    if (!scan(rules, scratch, text)) {
+    if (candidate_count == SIZE_MAX) {
         *incomplete = true;
         return 0;
     }
-    sort_candidates(scratch->candidates, scratch->candidate_count);
-    for (size_t i = 0; i < scratch->candidate_count; i++) {
+    scratch->scanned = true;
+    for (size_t i = 0; i < candidate_count; i++) {
         if (count == RULE_HITS_MAX) {
             *incomplete = true;
             break;
         }
-        if (rules_match_one(rules, scratch, scratch->candidates[i], text,
-                            &hits[count], incomplete)) {
+        if (rule_matches(&asking, candidates[i], &hits[count])) {
             count++;
         }
     }

@@ -4,15 +4,22 @@
 #ifndef ANALYZERS_RULES_PRIVATE_H
 #define ANALYZERS_RULES_PRIVATE_H
 
-#include <hs/hs.h>
 #include <pcre2.h>
 
 #include "analyzers/rules.h"
+#include "analyzers/scanner.h"
+
+/* One cell, compiled. */
+struct rule_code_cell {
+    pcre2_code *code;     /* NULL when the cell is empty */
+    pcre2_code *anchored; /* the same, to be asked at given places */
+    struct probe probe;
+};
 
 struct rule_code {
-    pcre2_code *pattern;
-    pcre2_code *also;   /* NULL when the cell is empty */
-    pcre2_code *unless; /* NULL when the cell is empty */
+    struct rule_code_cell pattern;
+    struct rule_code_cell also;
+    struct rule_code_cell unless;
 };
 
 struct rules {
@@ -22,7 +29,7 @@ struct rules {
     size_t room;
     struct table **tables; /* the spans of the rows borrow from them */
     size_t table_count;
-    hs_database_t *scanner; /* id of a pattern = index of its rule */
+    struct scanner *scanner;
 };
 
 #endif /* ANALYZERS_RULES_PRIVATE_H */
