@@ -101,6 +101,7 @@ main(int argc, char **argv)
 
     (void)err_code_name(ERR_OK);    /* fills its table before any thread */
     (void)signal(SIGPIPE, SIG_IGN); /* a write says so itself */
+    (void)signal(SIGXFSZ, SIG_IGN); /* the same for a file at its limit */
     if (argc < 2) {
         struct err err = {0};
 

@@ -1693,7 +1693,7 @@ ledger_commit(struct ledger *ledger, struct err *err)
     if (rc != 0) {
         ledger->txn = NULL;
         undo_batch(ledger);
-        return store_err(err, rc, "commit");
+        return store_commit_err(ledger->store, rc, err);
     }
     names_commit(ledger->names);
     forget_batch(ledger);

@@ -15,6 +15,8 @@
 
 #include "server/ledger/bytes.h"
 
+enum { STORE_PROBE_BYTES = 64 * 1024 };
+
 static const char *const store_db_names[STORE_DB_COUNT] = {
     [STORE_META] = "meta",         [STORE_LOG] = "log",
     [STORE_STATE] = "state",       [STORE_IDS] = "ids",
@@ -53,6 +55,36 @@ store_err(struct err *err, int mdb_code, const char *what)
         code = mdb_code > 0 ? err_from_errno(mdb_code) : ERR_INTERNAL;
         return err_set(err, code, "%s: %s", what, mdb_strerror(mdb_code));
     }
+}
+
+/* Can the data file grow? Tried behind its end, which LMDB does not read. Only
+ * between write transactions. */
+static bool
+file_can_grow(const struct store *store)
+{
+    static const char zeros[STORE_PROBE_BYTES];
+    mdb_filehandle_t fd;
+    struct stat about;
+    ssize_t put;
+
+    if (mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &about) != 0) {
+        return true;
+    }
+    put = pwrite(fd, zeros, sizeof(zeros), about.st_size);
+    (void)!ftruncate(fd, about.st_size);
+    return put == (ssize_t)sizeof(zeros);
+}
+
+enum err_code
+store_commit_err(const struct store *store, int mdb_code, struct err *err)
+{
+    if (mdb_code == EIO && !file_can_grow(store)) {
+        return err_set(err, ERR_DISK_FULL,
+                       "commit: the data file in '%s' cannot grow; make room "
+                       "on the disk",
+                       store->dir);
+    }
+    return store_err(err, mdb_code, "commit");
 }
 
 /* Make `dir` (0700) and make its name durable. */

@@ -72,6 +72,15 @@ void store_close(struct store **store);
 /* LMDB's return code as ours; `what` says what was being done. */
 enum err_code store_err(struct err *err, int mdb_code, const char *what);
 
+/*
+ * What a failed mdb_txn_commit means. LMDB reports a write that the file system
+ * cut short as EIO; when the data file cannot grow it is DISK_FULL: the
+ * transaction is gone, what was committed before is whole, and the next one may
+ * be tried when there is room.
+ */
+enum err_code
+store_commit_err(const struct store *store, int mdb_code, struct err *err);
+
 /* The calls below keep the first error in `err` (it is sticky), so a sequence
  * of them is checked once at its end. */
 
