@@ -40,6 +40,7 @@ struct writer {
     _Atomic uint64_t commit_us_max;
     _Atomic int64_t last_commit_us;
     _Atomic bool no_room;
+    _Atomic bool no_waiting; /* batches do not wait for room any more */
 };
 
 /* Jobs are told from batches by the lowest bit of the pointer. */
@@ -239,7 +240,7 @@ commit_and_hand_back(struct writer *writer,
     }
     for (size_t i = 0; i < batch_count; i++) {
         if (err_code_kind(err.code) == ERR_KIND_NO_ROOM &&
-            batches[i]->wait_for_room) {
+            batches[i]->wait_for_room && !atomic_load(&writer->no_waiting)) {
             batches[waiting++] = batches[i];
         } else {
             hand_back(batches[i], &err);
@@ -414,6 +415,12 @@ writer_counts(const struct writer *writer, struct writer_counts *out)
     out->commit_us_max = atomic_load(&w->commit_us_max);
     out->last_commit_us = atomic_load(&w->last_commit_us);
     out->no_room = atomic_load(&w->no_room);
+}
+
+void
+writer_stop_waiting(struct writer *writer)
+{
+    atomic_store(&writer->no_waiting, true);
 }
 
 void

@@ -64,6 +64,10 @@ bool writer_run(struct writer *writer,
 
 void writer_counts(const struct writer *writer, struct writer_counts *out);
 
+/* From now on no batch waits for room: what finds none comes back with the
+ * error. For ending while the disk is full. Any thread. */
+void writer_stop_waiting(struct writer *writer);
+
 /* Finish what is queued and stop the thread. Accepts NULL. */
 void writer_free(struct writer **writer);
 

@@ -86,6 +86,7 @@ begin_drain(struct server *server)
     server->draining = true;
     log_info("stopping");
     http_server_drain(server->http);
+    writer_stop_waiting(server->writer);
     feed_free(&server->feed);
     drain_cb(-1, 0, server);
 }
