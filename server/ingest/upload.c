@@ -33,12 +33,13 @@ struct upload {
 
 /* --- answers ------------------------------------------------------------ */
 
-/* A member's value, {NULL, 0} when it is not there. */
+/* A member's value, {NULL, 0} when it is not there or null. */
 static struct span
 member(const struct json_row *row, const char *key)
 {
     for (size_t i = 0; i < row->member_count; i++) {
-        if (span_is(row->members[i].key, key)) {
+        if (span_is(row->members[i].key, key) &&
+            row->members[i].kind != JSON_NULL) {
             return row->members[i].value;
         }
     }

@@ -112,8 +112,8 @@ errors_carry_the_lines_of_the_file_in_every_chunk(void **state)
     char second[1024];
     const char *const answers[] = {
         counts(first, "207 Multi-Status", UPLOAD_CHUNK_RECORDS_MAX, 1,
-               "{\"line\":2,\"id\":\"\",\"code\":\"bad_json\",\"field\":\"\","
-               "\"detail\":\"broken\",\"value\":\"\"}"),
+               "{\"line\":2,\"id\":null,\"code\":\"bad_json\",\"field\":null,"
+               "\"detail\":\"broken\",\"value\":null}"),
         counts(second, "207 Multi-Status", 10, 2,
                "{\"line\":1,\"code\":\"bad_time\",\"field\":\"at\",\"detail\":"
                "\"d\",\"value\":\"v\"},{\"line\":10,\"code\":\"of_later\","
