@@ -80,6 +80,9 @@ help_command(const char *name)
     struct buf buf;
     int exit_code;
 
+    if (name != NULL && strcmp(name, "help") == 0) {
+        name = NULL; /* the overview is the help of help */
+    }
     if (name != NULL && find_command(name) == NULL) {
         return unknown_command(name);
     }

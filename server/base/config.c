@@ -218,9 +218,9 @@ set_row(struct config *config,
     case OPTION_IS_UINT:
         if (!parse_number(row, value, &number)) {
             return err_set_field(err, ERR_BAD_VALUE, row->name,
-                                 "%s is a number of %s from %" PRIu64
-                                 " to %" PRIu64 ", not \"%.60s\"",
-                                 row->name, row->unit, row->min, row->max,
+                                 "%s is a whole number from %" PRIu64
+                                 " to %" PRIu64 " (%s), not \"%.60s\"",
+                                 row->name, row->min, row->max, row->unit,
                                  value);
         }
         break;
@@ -599,7 +599,7 @@ config_read(unsigned groups,
 
 /* ---- help and listing ---- */
 
-enum { HELP_COLUMN = 34 };
+enum { HELP_COLUMN = 38 };
 
 static void
 put_flag_line(struct buf *buf,

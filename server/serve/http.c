@@ -815,8 +815,8 @@ find_route(struct http_request *request,
     }
     if (allow[0] == '\0') {
         problem_reply(request, 404, "no_route",
-                      "there is nothing at this address; /openapi.json lists "
-                      "what there is");
+                      "there is nothing at this address; docs/http-api.md "
+                      "lists what there is");
     } else {
         http_reply_header(request, "Allow", "%s", allow);
         problem_reply(request, 405, "method_not_allowed",

@@ -90,10 +90,14 @@ refuse(struct span name,
                              "mean \"%s\"?",
                              typed, nearest);
     }
+    if (count == 0) {
+        return err_set_field(err, ERR_BAD_VALUE, typed,
+                             "this address takes no query parameters");
+    }
     return err_set_field(
         err, ERR_BAD_VALUE, typed,
         "no query parameter is called \"%s\"; the first known one is \"%s\"",
-        typed, count > 0 ? names[0] : "");
+        typed, names[0]);
 }
 
 enum err_code
