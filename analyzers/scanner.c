@@ -1,12 +1,13 @@
-/* The literals of all patterns in one libhs database, and what follows from
- * their places. */
+/* The literals of all patterns in one lexicon, and what follows from their
+ * places. */
 #include "analyzers/scanner.h"
 
 #include <assert.h>
-#include <hs/hs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+
+#include "analyzers/lexicon.h"
 
 enum {
     LITERAL_BYTES_MAX = 3 * NEEDS_CHARS_MAX,
@@ -30,8 +31,7 @@ struct numbers {
 struct way {
     uint32_t rule;
     uint32_t mark_count;
-    uint32_t different; /* marks, each counted once */
-    bool sure;          /* where its marks follow each other it matches */
+    bool sure; /* where its marks follow each other it matches */
     uint32_t marks[NEEDS_SEGMENTS_MAX];        /* in the order of the text */
     struct needs_gap gaps[NEEDS_SEGMENTS_MAX]; /* before each */
 };
@@ -47,7 +47,7 @@ struct index {
 };
 
 struct scanner {
-    hs_database_t *database; /* id of a pattern = number of its literal */
+    struct lexicon *lexicon; /* number of a word = that of its literal */
     struct literal *literals;
     size_t literal_count;
     size_t literal_room;
@@ -62,12 +62,8 @@ struct scanner {
     struct index mark_index;       /* while building */
     uint32_t *literal_mark_starts; /* [literal_count + 1] */
     uint32_t *literal_marks;
-    uint32_t *mark_way_starts; /* [mark_count + 1]; ways with a rule */
-    struct mark_way {
-        uint32_t way;
-        uint32_t rule;
-        uint32_t different; /* both as in the way, to be at hand */
-    } * mark_ways;
+    uint32_t *mark_way_starts; /* [mark_count + 1] */
+    uint32_t *mark_ways;       /* of which the mark is the key */
     size_t rule_count;
 };
 
@@ -91,19 +87,15 @@ struct mark_state {
 };
 
 struct scanner_scratch {
-    hs_scratch_t *memory;
     const struct scanner *scanner;
     const struct clean_text *text;
-    uint32_t scan;   /* number of the scan */
-    size_t end_char; /* where the literal found last ends */
+    uint32_t scan; /* number of the scan */
     size_t node_count;
     size_t candidate_count;
     struct node *nodes;
     struct mark_state *marks;
-    struct way_state {
-        uint32_t scan;
-        uint32_t marks; /* that stand */
-    } * ways;
+    uint32_t *standing; /* marks that stand in this text */
+    size_t standing_count;
     uint32_t *rule_scan; /* [rule_count]: last scan that made it a candidate */
     uint32_t *candidates;
 };
@@ -214,7 +206,7 @@ scanner_free(struct scanner **scanner)
         return;
     }
     free_building(old);
-    (void)hs_free_database(old->database);
+    lexicon_free(&old->lexicon);
     free(old->literals);
     free(old->ways);
     free(old->always.at);
@@ -314,15 +306,10 @@ add_way(struct scanner *scanner, const struct needs_way *from, uint32_t rule)
     }
     for (size_t i = 0; i < from->segment_count; i++) {
         uint32_t mark = mark_number(scanner, &from->segments[i]);
-        bool known = false;
 
         if (mark == UINT32_MAX) {
             return false;
         }
-        for (uint32_t k = 0; k < way.mark_count; k++) {
-            known = known || way.marks[k] == mark;
-        }
-        way.different += !known;
         way.gaps[way.mark_count] = from->gaps[i];
         way.marks[way.mark_count++] = mark;
     }
@@ -398,87 +385,85 @@ link_literals(struct scanner *scanner)
     return true;
 }
 
-/* Has the way no such mark before mark i? */
-static bool
-is_first(const struct way *way, uint32_t i)
+/* The mark of a way that stands in the fewest ways: a text that lacks it costs
+ * the way nothing. `ways_of` counts the ways of each mark. */
+static uint32_t
+key_mark(const struct way *way, const uint32_t *ways_of)
 {
-    for (uint32_t k = 0; k < i; k++) {
-        if (way->marks[k] == way->marks[i]) {
-            return false;
+    uint32_t key = way->marks[0];
+
+    for (uint32_t i = 1; i < way->mark_count; i++) {
+        if (ways_of[way->marks[i]] < ways_of[key]) {
+            key = way->marks[i];
         }
     }
-    return true;
+    return key;
 }
 
-/* Which ways that make a candidate does each mark belong to? */
+/* Which ways that make a candidate is each mark the key of? */
 static bool
 link_marks(struct scanner *scanner)
 {
     uint32_t *starts = calloc(scanner->mark_count + 2, sizeof(*starts));
+    uint32_t *ways_of = calloc(scanner->mark_count + 1, sizeof(*ways_of));
 
     scanner->mark_way_starts = starts;
-    scanner->mark_ways = calloc(scanner->way_count * NEEDS_SEGMENTS_MAX + 1,
-                                sizeof(*scanner->mark_ways));
-    if (starts == NULL || scanner->mark_ways == NULL) {
+    scanner->mark_ways =
+        calloc(scanner->way_count + 1, sizeof(*scanner->mark_ways));
+    if (starts == NULL || ways_of == NULL || scanner->mark_ways == NULL) {
+        free(ways_of);
         return false;
     }
     for (size_t w = 0; w < scanner->way_count; w++) {
-        const struct way *way = &scanner->ways[w];
-
-        for (uint32_t i = 0;
-             way->rule != SCANNER_NO_RULE && i < way->mark_count; i++) {
-            starts[way->marks[i] + 2] += is_first(way, i);
+        for (uint32_t i = 0; i < scanner->ways[w].mark_count; i++) {
+            ways_of[scanner->ways[w].marks[i]]++;
+        }
+    }
+    for (size_t w = 0; w < scanner->way_count; w++) {
+        if (scanner->ways[w].rule != SCANNER_NO_RULE) {
+            starts[key_mark(&scanner->ways[w], ways_of) + 2]++;
         }
     }
     for (size_t i = 2; i <= scanner->mark_count; i++) {
         starts[i] += starts[i - 1];
     }
     for (size_t w = 0; w < scanner->way_count; w++) {
-        const struct way *way = &scanner->ways[w];
+        if (scanner->ways[w].rule != SCANNER_NO_RULE) {
+            uint32_t key = key_mark(&scanner->ways[w], ways_of);
 
-        for (uint32_t i = 0;
-             way->rule != SCANNER_NO_RULE && i < way->mark_count; i++) {
-            if (is_first(way, i)) {
-                scanner->mark_ways[starts[way->marks[i] + 1]++] =
-                    (struct mark_way){(uint32_t)w, way->rule, way->different};
-            }
+            scanner->mark_ways[starts[key + 1]++] = (uint32_t)w;
         }
     }
+    free(ways_of);
     return true;
 }
 
 static enum err_code
 compile_literals(struct scanner *scanner, struct err *err)
 {
-    size_t count = scanner->literal_count;
-    const char **texts = calloc(count + 1, sizeof(*texts));
-    size_t *lengths = calloc(count + 1, sizeof(*lengths));
-    unsigned *numbers = calloc(2 * count + 1, sizeof(*numbers));
-    hs_compile_error_t *failure = NULL;
-    enum err_code code = ERR_OK;
+    scanner->lexicon = lexicon_new();
+    if (scanner->lexicon == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "the scanner");
+    }
+    for (size_t i = 0; i < scanner->literal_count; i++) {
+        struct span rest = {scanner->literals[i].text,
+                            scanner->literals[i].bytes};
+        uint16_t characters[NEEDS_CHARS_MAX];
+        size_t count = 0;
 
-    if (texts == NULL || lengths == NULL || numbers == NULL) {
-        code = err_set(err, ERR_NO_MEMORY, "the scanner");
-        goto out;
+        while (rest.bytes > 0 && count < NEEDS_CHARS_MAX) {
+            uint32_t code_point;
+            size_t bytes = utf8_next(rest, &code_point);
+
+            characters[count++] = (uint16_t)code_point;
+            rest.data += bytes;
+            rest.bytes -= bytes;
+        }
+        if (!lexicon_add(scanner->lexicon, characters, count, (uint32_t)i)) {
+            return err_set(err, ERR_NO_MEMORY, "the scanner");
+        }
     }
-    for (size_t i = 0; i < count; i++) {
-        texts[i] = scanner->literals[i].text;
-        lengths[i] = scanner->literals[i].bytes;
-        numbers[count + i] = (unsigned)i; /* the first half are flags: 0 */
-    }
-    if (hs_compile_lit_multi(texts, numbers, numbers + count, lengths,
-                             (unsigned)count, HS_MODE_BLOCK, NULL,
-                             &scanner->database, &failure) != HS_SUCCESS) {
-        code = err_set(err, ERR_BAD_PATTERN,
-                       "the scanner refuses the words of the rules: %s",
-                       failure != NULL ? failure->message : "unknown reason");
-        (void)hs_free_compile_error(failure);
-    }
-out:
-    free(texts);
-    free(lengths);
-    free(numbers);
-    return code;
+    return ERR_OK;
 }
 
 enum err_code
@@ -509,14 +494,12 @@ scanner_scratch_new(const struct scanner *scanner,
     scratch->scanner = scanner;
     scratch->nodes = calloc(SCANNER_PLACES_MAX, sizeof(*scratch->nodes));
     scratch->marks = calloc(scanner->mark_count + 1, sizeof(*scratch->marks));
-    scratch->ways = calloc(scanner->way_count + 1, sizeof(*scratch->ways));
+    scratch->standing = calloc(scanner->mark_count + 1, sizeof(uint32_t));
     scratch->rule_scan = calloc(scanner->rule_count + 1, sizeof(uint32_t));
     scratch->candidates = calloc(scanner->rule_count + 1, sizeof(uint32_t));
     if (scratch->nodes == NULL || scratch->marks == NULL ||
-        scratch->ways == NULL || scratch->rule_scan == NULL ||
-        scratch->candidates == NULL ||
-        (scanner->database != NULL &&
-         hs_alloc_scratch(scanner->database, &scratch->memory) != HS_SUCCESS)) {
+        scratch->standing == NULL || scratch->rule_scan == NULL ||
+        scratch->candidates == NULL) {
         scanner_scratch_free(&scratch);
         return err_set(err, ERR_NO_MEMORY, "the scanner's working memory");
     }
@@ -528,10 +511,9 @@ void
 scanner_scratch_free(struct scanner_scratch **scratch)
 {
     if (*scratch != NULL) {
-        (void)hs_free_scratch((*scratch)->memory);
         free((*scratch)->nodes);
         free((*scratch)->marks);
-        free((*scratch)->ways);
+        free((*scratch)->standing);
         free((*scratch)->rule_scan);
         free((*scratch)->candidates);
         free(*scratch);
@@ -548,22 +530,33 @@ add_candidate(struct scanner_scratch *scratch, uint32_t rule)
     }
 }
 
-/* A mark stands for the first time: perhaps it completes ways. */
+static bool
+way_stands(const struct scanner_scratch *scratch, const struct way *way)
+{
+    for (uint32_t i = 0; i < way->mark_count; i++) {
+        if (scratch->marks[way->marks[i]].scan != scratch->scan) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The rules of the ways whose marks all stand. */
 static void
-count_mark(struct scanner_scratch *scratch, uint32_t mark)
+find_candidates(struct scanner_scratch *scratch)
 {
     const struct scanner *scanner = scratch->scanner;
 
-    for (uint32_t i = scanner->mark_way_starts[mark];
-         i < scanner->mark_way_starts[mark + 1]; i++) {
-        const struct mark_way *one = &scanner->mark_ways[i];
-        struct way_state *state = &scratch->ways[one->way];
+    for (size_t m = 0; m < scratch->standing_count; m++) {
+        uint32_t mark = scratch->standing[m];
 
-        if (state->scan != scratch->scan) {
-            *state = (struct way_state){scratch->scan, 0};
-        }
-        if (++state->marks == one->different) {
-            add_candidate(scratch, one->rule);
+        for (uint32_t i = scanner->mark_way_starts[mark];
+             i < scanner->mark_way_starts[mark + 1]; i++) {
+            const struct way *way = &scanner->ways[scanner->mark_ways[i]];
+
+            if (way_stands(scratch, way)) {
+                add_candidate(scratch, way->rule);
+            }
         }
     }
 }
@@ -578,7 +571,7 @@ add_place(struct scanner_scratch *scratch,
 
     if (state->scan != scratch->scan) {
         *state = (struct mark_state){scratch->scan, NO_NODE, NO_NODE, 0};
-        count_mark(scratch, mark);
+        scratch->standing[scratch->standing_count++] = mark;
     }
     if (state->places >= SCANNER_PLACES_OF_MARK_MAX ||
         number == SCANNER_PLACES_MAX) {
@@ -596,33 +589,22 @@ add_place(struct scanner_scratch *scratch,
     state->places++;
 }
 
-static int
-literal_found_cb(unsigned id,
-                 unsigned long long from,
-                 unsigned long long to,
-                 unsigned flags,
-                 void *context)
+/* A literal stands at the characters start..end. */
+static void
+literal_found(void *data, uint32_t number, size_t start, size_t end)
 {
-    struct scanner_scratch *scratch = context;
+    struct scanner_scratch *scratch = data;
     const struct scanner *scanner = scratch->scanner;
-    const struct literal *literal = &scanner->literals[id];
-    struct node place = {.next = NO_NODE};
+    const struct node place = {.start = scratch->text->at[start],
+                               .end = scratch->text->at[end + 1],
+                               .start_char = (uint16_t)start,
+                               .end_char = (uint16_t)(end + 1),
+                               .next = NO_NODE};
 
-    (void)from;
-    (void)flags;
-    /* libhs reports by ascending ends. */
-    while (scratch->text->at[scratch->end_char] < to) {
-        scratch->end_char++;
-    }
-    place.start = (uint16_t)(to - literal->bytes);
-    place.end = (uint16_t)to;
-    place.start_char = (uint16_t)(scratch->end_char - literal->chars);
-    place.end_char = (uint16_t)scratch->end_char;
-    for (uint32_t i = scanner->literal_mark_starts[id];
-         i < scanner->literal_mark_starts[id + 1]; i++) {
+    for (uint32_t i = scanner->literal_mark_starts[number];
+         i < scanner->literal_mark_starts[number + 1]; i++) {
         add_place(scratch, scanner->literal_marks[i], &place);
     }
-    return 0;
 }
 
 /* Few: insertion. */
@@ -648,13 +630,12 @@ begin_scan(const struct scanner *scanner,
            const struct clean_text *text)
 {
     scratch->text = text;
-    scratch->end_char = 0;
     scratch->node_count = 0;
     scratch->candidate_count = 0;
+    scratch->standing_count = 0;
     if (++scratch->scan == 0) {
         memset(scratch->marks, 0,
                scanner->mark_count * sizeof(*scratch->marks));
-        memset(scratch->ways, 0, scanner->way_count * sizeof(*scratch->ways));
         memset(scratch->rule_scan, 0, scanner->rule_count * sizeof(uint32_t));
         scratch->scan = 1;
     }
@@ -672,11 +653,11 @@ scanner_scan(const struct scanner *scanner,
     for (size_t i = 0; i < scanner->always.count; i++) {
         add_candidate(scratch, scanner->always.at[i]);
     }
-    if (scanner->database != NULL && text->bytes > 0 &&
-        hs_scan(scanner->database, text->text, (unsigned)text->bytes, 0,
-                scratch->memory, literal_found_cb, scratch) != HS_SUCCESS) {
-        return SIZE_MAX;
+    for (size_t i = 0; scanner->lexicon != NULL && i < text->char_count; i++) {
+        lexicon_words_ending(scanner->lexicon, text->code_point, i,
+                             literal_found, scratch);
     }
+    find_candidates(scratch);
     assert(scratch->candidate_count <= scanner->rule_count);
     sort_candidates(scratch->candidates, scratch->candidate_count);
     return scratch->candidate_count;

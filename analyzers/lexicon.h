@@ -1,0 +1,51 @@
+/*
+ * lexicon: which of many words stand in a text, and where do they end?
+ *
+ * A trie over the characters of the words read backwards, so that the words
+ * ending at one place are found by walking back from it and places come in
+ * ascending order. Made for Chinese: words of two to four characters, a text
+ * of a few hundred, a hit at every third character. Measured on the corpus it
+ * takes a fifth of the time of libhs with the same 8,000 words: short literals
+ * are the case in which libhs reports most and skips least.
+ *
+ * Effects   allocates when built; a look-up allocates nothing and changes
+ *           nothing, so threads share one lexicon
+ */
+#ifndef ANALYZERS_LEXICON_H
+#define ANALYZERS_LEXICON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct lexicon;
+
+enum { LEXICON_NODES_MAX = 1 << 24, LEXICON_CHARACTERS_MAX = 12 };
+#define LEXICON_NONE UINT32_MAX
+
+/* NULL: no memory. */
+struct lexicon *lexicon_new(void);
+void lexicon_free(struct lexicon **lexicon);
+
+/* Add a word of 1 to LEXICON_CHARACTERS_MAX characters (UTF-16 units) under a
+ * number below LEXICON_NONE; a word added twice keeps the later number. False:
+ * no memory, or LEXICON_NODES_MAX are in use. */
+bool lexicon_add(struct lexicon *lexicon,
+                 const uint16_t *characters,
+                 size_t character_count,
+                 uint32_t number);
+
+/*
+ * Visit the words that end with text[end], longest first. `text` reaches back
+ * to text[0].
+ * Cost    one look-up a character that belongs to some word
+ */
+typedef void
+lexicon_found(void *data, uint32_t number, size_t start, size_t end);
+void lexicon_words_ending(const struct lexicon *lexicon,
+                          const uint16_t *text,
+                          size_t end,
+                          lexicon_found *found,
+                          void *data);
+
+#endif /* ANALYZERS_LEXICON_H */
