@@ -365,6 +365,11 @@ cmd_serve(int argc, char **argv)
     if (!cli_begin(&cmd_serve_help, &argc, argv, &server.config, &exit_code)) {
         return exit_code;
     }
+    if (argc > 0) {
+        (void)err_set(&err, ERR_USAGE,
+                      "serve takes no arguments besides its flags");
+        return cli_fail(&err);
+    }
     server.started_us = clock_now_us();
     if (open_dictionary_and_columns(&server.config, &server.dictionary,
                                     &server.columns, &err) != ERR_OK ||

@@ -10,6 +10,7 @@ add_cmocka_test(test_calendar LABEL unit SOURCES unit/test_calendar.c LINK analy
 add_cmocka_test(test_deadline LABEL unit SOURCES unit/test_deadline.c LINK analyzers)
 add_cmocka_test(test_deadline_sample LABEL unit SOURCES unit/test_deadline_sample.c LINK analyzers)
 add_cmocka_test(test_config LABEL unit SOURCES unit/test_config.c LINK base)
+add_cmocka_test(test_operating_doc LABEL unit SOURCES unit/test_operating_doc.c LINK base)
 add_cmocka_test(test_display LABEL unit SOURCES unit/test_display.c LINK base)
 add_cmocka_test(test_units LABEL unit SOURCES unit/test_units.c LINK analyzers)
 add_cmocka_test(test_indicator LABEL unit SOURCES unit/test_indicator.c LINK analyzers)
