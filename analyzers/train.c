@@ -22,6 +22,7 @@ struct text {
     size_t first; /* into keys */
     size_t count;
     size_t class_index;
+    double weight;
 };
 
 struct trainer {
@@ -98,6 +99,7 @@ enum err_code
 trainer_add(struct trainer *trainer,
             const struct clean_text *text,
             size_t class_index,
+            double weight,
             struct err *err)
 {
     size_t count = model_ngrams(text, trainer->ngrams);
@@ -124,7 +126,7 @@ trainer_add(struct trainer *trainer,
     }
     qsort(keys, count, sizeof(*keys), compare_keys);
     trainer->texts[trainer->text_count++] =
-        (struct text){trainer->key_count, count, class_index};
+        (struct text){trainer->key_count, count, class_index, weight};
     trainer->key_count += count;
     return ERR_OK;
 }
@@ -140,6 +142,7 @@ struct problem {
     size_t text_count;
     size_t *starts; /* [text_count + 1] into entries */
     size_t *classes;
+    double *text_weights;
     struct entry {
         uint32_t feature;
         float value;
@@ -155,14 +158,19 @@ problem_release(struct problem *problem)
     free(problem->idf);
     free(problem->starts);
     free(problem->classes);
+    free(problem->text_weights);
     free(problem->entries);
     free(problem->chances);
 }
 
 static bool
-learns_from(size_t text, size_t fold, size_t folds)
+learns_from(const struct trainer *trainer,
+            size_t text,
+            size_t fold,
+            size_t folds)
 {
-    return folds == 0 || text % folds != fold;
+    return folds == 0 || text % folds != fold ||
+           trainer->texts[text].weight < 1;
 }
 
 static size_t
@@ -201,7 +209,7 @@ count_texts(const struct trainer *trainer,
         const struct text *text = &trainer->texts[t];
         const uint32_t *keys = trainer->keys + text->first;
 
-        if (!learns_from(t, fold, folds)) {
+        if (!learns_from(trainer, t, fold, folds)) {
             continue;
         }
         problem->text_count++;
@@ -282,15 +290,18 @@ problem_fill(const struct trainer *trainer,
     }
     problem->starts = calloc(problem->text_count + 1, sizeof(size_t));
     problem->classes = calloc(problem->text_count + 1, sizeof(size_t));
+    problem->text_weights = calloc(problem->text_count + 1, sizeof(double));
     problem->entries = calloc(trainer->key_count + 1, sizeof(struct entry));
     problem->chances = calloc(trainer->class_count, sizeof(double));
     if (problem->starts == NULL || problem->classes == NULL ||
-        problem->entries == NULL || problem->chances == NULL) {
+        problem->text_weights == NULL || problem->entries == NULL ||
+        problem->chances == NULL) {
         return err_set(err, ERR_NO_MEMORY, "train");
     }
     for (size_t t = 0; t < trainer->text_count; t++) {
-        if (learns_from(t, fold, folds)) {
+        if (learns_from(trainer, t, fold, folds)) {
             problem->starts[row] = at;
+            problem->text_weights[row] = trainer->texts[t].weight;
             problem->classes[row++] = trainer->texts[t].class_index;
             at += fill_row(trainer, &trainer->texts[t], problem,
                            problem->entries + at);
@@ -352,8 +363,11 @@ loss(const struct problem *problem, const double *weights, double *slope)
     for (size_t t = 0; t < problem->text_count; t++) {
         double *chances = problem->chances;
 
-        sum += fill_chances(problem, weights, t);
+        sum += problem->text_weights[t] * fill_chances(problem, weights, t);
         chances[problem->classes[t]] -= 1.0;
+        for (size_t c = 0; c < classes; c++) {
+            chances[c] *= problem->text_weights[t];
+        }
         for (size_t i = problem->starts[t]; i < problem->starts[t + 1]; i++) {
             double *row = slope + problem->entries[i].feature * classes;
             double value = (double)problem->entries[i].value;

@@ -33,10 +33,12 @@ enum err_code trainer_new(size_t class_count,
                           struct err *err) MUST_CHECK;
 void trainer_free(struct trainer **trainer);
 
-/* One more text; its n-grams are copied.  Errors  TOO_LONG, NO_MEMORY */
+/* One more text; its n-grams are copied. Weight 1 is a ticket; less than 1 an
+ * aid, which is learned from in every fold.  Errors  TOO_LONG, NO_MEMORY */
 enum err_code trainer_add(struct trainer *trainer,
                           const struct clean_text *text,
                           size_t class_index,
+                          double weight,
                           struct err *err) MUST_CHECK;
 size_t trainer_text_count(const struct trainer *trainer);
 
@@ -51,8 +53,8 @@ struct trained {
 void trained_free(struct trained **trained);
 
 /*
- * Learn from the texts whose number modulo `folds` is not `fold`; from all of
- * them when folds is 0.
+ * Learn from the tickets whose number modulo `folds` is not `fold`; from all of
+ * them when folds is 0; and from the aids.
  * Cost    a second for 2,000 texts
  */
 enum err_code trainer_fit(const struct trainer *trainer,

@@ -9,9 +9,12 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "analyzers/dictionary_file.h"
 #include "analyzers/model.h"
 #include "analyzers/scoring.h"
+#include "analyzers/table.h"
 #include "server/base/buf.h"
+#include "server/base/dict_files.h"
 #include "server/cli/cli.h"
 #include "server/cli/labelled.h"
 #include "server/cli/open_dictionary.h"
@@ -59,8 +62,9 @@ struct training {
     struct trainer *trainer;
     struct clean_text *clean;
     struct train_options options;
-    size_t class_count; /* with none */
-    size_t *labels;     /* class of each text */
+    size_t class_count;  /* with none */
+    size_t ticket_count; /* before the phrases */
+    size_t *labels;      /* class of each ticket */
     size_t label_room;
     XXH64_hash_t hash; /* of all labels and texts */
 };
@@ -95,7 +99,80 @@ add_text_cb(void *context, const struct labelled *row, struct err *err)
         XXH3_64bits_withSeed(row->ticket.text.data, row->ticket.text.bytes,
                              training->hash ^ class_index);
     clean_text(training->cleaner, row->ticket.text, training->clean);
-    return trainer_add(training->trainer, training->clean, class_index, err);
+    return trainer_add(training->trainer, training->clean, class_index, 1.0,
+                       err);
+}
+
+/* ----------------------------------------------------------------- phrases */
+
+enum { PHRASES_AT_ONCE = 3 };            /* one phrase alone says too little */
+static const double phrase_weight = 0.5; /* of PHRASES_AT_ONCE, to a ticket */
+
+static enum err_code
+add_phrases_of_row(struct training *training,
+                   const struct table *table,
+                   size_t row,
+                   const size_t columns[2],
+                   struct err *err)
+{
+    struct span name = table_cell(table, row, columns[0]);
+    struct span rest = table_cell(table, row, columns[1]);
+    int32_t label = taxonomy_subcategory(training->taxonomy, name);
+    size_t class_index = training->class_count - 1;
+
+    if (label != TAXONOMY_NONE) {
+        class_index =
+            (size_t)taxonomy_row(training->taxonomy, label)->class_index;
+    } else if (!span_is(name, "none")) {
+        return table_error(table, row, columns[0], ERR_BAD_TABLE, err,
+                           "'%.*s' is neither a second-level name nor none",
+                           SPAN_ARGS(name));
+    }
+    while (rest.bytes > 0) {
+        struct span some = rest;
+
+        for (size_t i = 0; i < PHRASES_AT_ONCE; i++) {
+            (void)span_split(&rest, '|');
+        }
+        some.bytes -= rest.bytes;
+        training->hash = XXH3_64bits_withSeed(some.data, some.bytes,
+                                              training->hash ^ class_index);
+        /* `|` is no letter: the n-grams do not run across it. */
+        clean_text(training->cleaner, some, training->clean);
+        if (trainer_add(training->trainer, training->clean, class_index,
+                        phrase_weight, err) != ERR_OK) {
+            return err->code;
+        }
+    }
+    return ERR_OK;
+}
+
+/* phrases.csv of the dictionary, when there is one. */
+static enum err_code
+add_phrases(struct training *training, const char *dict, struct err *err)
+{
+    static const char *const names[] = {"class", "phrases"};
+    const struct dictionary_file *file;
+    struct dict_files files;
+    struct table *table = NULL;
+    size_t columns[2];
+    enum err_code code = dict_files_load(dict, &files, err);
+
+    if (code != ERR_OK) {
+        return code;
+    }
+    file = dictionary_find_file(files.files, files.count, "phrases.csv");
+    if (file != NULL && (code = table_parse("dict/phrases.csv", file->bytes,
+                                            &table, err)) == ERR_OK) {
+        code = dictionary_file_columns(table, names, 2, columns, err);
+        for (size_t row = 0; code == ERR_OK && row < table_row_count(table);
+             row++) {
+            code = add_phrases_of_row(training, table, row, columns, err);
+        }
+    }
+    table_free(&table);
+    dict_files_release(&files);
+    return code;
 }
 
 /* ----------------------------------------------------------------- figures */
@@ -201,8 +278,7 @@ cross_validate(const struct training *training, size_t folds, struct err *err)
                         &trained, err) != ERR_OK) {
             return err->code;
         }
-        for (size_t t = fold; t < trainer_text_count(training->trainer);
-             t += folds) {
+        for (size_t t = fold; t < training->ticket_count; t += folds) {
             trainer_judge(training->trainer, trained, t, logits);
             count_guess(training, t, logits, &counts);
         }
@@ -247,9 +323,10 @@ put_model(const struct training *training,
                "# Multinomial logistic regression over one and two "
                "characters (analyzers/model.h); restraint %s, in %zu texts "
                "or more.\n"
-               "# %zu texts (XXH3 %016" PRIx64 "), %zu n-grams.\nngram",
+               "# %zu tickets and the phrases of phrases.csv (XXH3 %016" PRIx64
+               "), %zu n-grams.\nngram",
                train_restraint, training->options.texts_min,
-               trainer_text_count(training->trainer), (uint64_t)training->hash,
+               training->ticket_count, (uint64_t)training->hash,
                trained->feature_count);
     for (size_t c = 0; c + 1 < training->class_count; c++) {
         int32_t row = taxonomy_class_row(training->taxonomy, c);
@@ -311,9 +388,11 @@ learn_and_write(const struct training *training, struct err *err)
     put_model(training, trained, &out);
     code = write_file(train_out, &out, err);
     if (code == ERR_OK) {
-        (void)printf("%s: %zu n-grams from %zu texts\n", train_out,
-                     trained->feature_count,
-                     trainer_text_count(training->trainer));
+        (void)printf("%s: %zu n-grams from %zu tickets and %zu groups of "
+                     "phrases\n",
+                     train_out, trained->feature_count, training->ticket_count,
+                     trainer_text_count(training->trainer) -
+                         training->ticket_count);
     }
     buf_release(&out);
     trained_free(&trained);
@@ -367,6 +446,7 @@ read_flags(int argc,
 
 static enum err_code
 run_training(struct training *training,
+             const char *dict,
              char **paths,
              size_t path_count,
              size_t folds,
@@ -382,6 +462,10 @@ run_training(struct training *training,
     for (size_t i = 0; code == ERR_OK && i < path_count; i++) {
         code = labelled_read(paths[i], training->taxonomy, add_text_cb,
                              training, err);
+    }
+    if (code == ERR_OK) {
+        training->ticket_count = trainer_text_count(training->trainer);
+        code = add_phrases(training, dict, err);
     }
     if (code == ERR_OK && folds > 0) {
         code = cross_validate(training, folds, err);
@@ -414,7 +498,8 @@ cmd_train(int argc, char **argv)
     training.cleaner = dictionary->cleaner;
     training.class_count = taxonomy_class_count(dictionary->taxonomy) + 1;
     exit_code = CLI_FINE;
-    if (run_training(&training, argv, (size_t)argc, folds, &err) != ERR_OK) {
+    if (run_training(&training, config.dict, argv, (size_t)argc, folds, &err) !=
+        ERR_OK) {
         exit_code = cli_fail(&err);
     }
     trainer_free(&training.trainer);
