@@ -177,6 +177,7 @@ json_takes_one_record_or_an_array_that_may_break_off(void **state)
                                          &answer),
                      207);
     expect_counts(2, 1, 0, 0, 1);
+    assert_true(span_holds(answer.body, "{\"line\":2,"));
     assert_true(span_holds(answer.body, "not closed"));
     assert_int_equal(store_totals(data).tickets, 3);
 }

@@ -209,6 +209,25 @@ lines_that_lie_across_blocks_are_whole(void **state)
 }
 
 static void
+a_line_end_may_be_the_first_byte_of_a_block(void **state)
+{
+    char *text = malloc(RECORD_FILE_PROBE_BYTES + 64);
+    struct record_file *file;
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, '{', RECORD_FILE_PROBE_BYTES);
+    memcpy(text + RECORD_FILE_PROBE_BYTES, "\n{2}\n", 5);
+    file = open_bytes((struct span){text, RECORD_FILE_PROBE_BYTES + 5},
+                      RECORD_FILE_PROBE_BYTES);
+    text[RECORD_FILE_PROBE_BYTES] = '\0';
+    expect(file, RECORD_JSON, 1, text);
+    expect(file, RECORD_JSON, 2, "{2}");
+    expect_end(&file);
+    free(text);
+}
+
+static void
 an_array_hands_out_its_records_and_tells_once_that_it_breaks_off(void **state)
 {
     struct record_file *file =
@@ -350,6 +369,7 @@ main(void)
             a_line_over_the_limit_costs_one_line_however_long_it_is),
         cmocka_unit_test(a_line_of_the_limit_is_taken_and_one_more_byte_is_not),
         cmocka_unit_test(lines_that_lie_across_blocks_are_whole),
+        cmocka_unit_test(a_line_end_may_be_the_first_byte_of_a_block),
         cmocka_unit_test(
             an_array_hands_out_its_records_and_tells_once_that_it_breaks_off),
         cmocka_unit_test(csv_is_read_in_every_encoding),

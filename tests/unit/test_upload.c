@@ -150,7 +150,7 @@ rows_go_with_their_header_and_come_back_with_their_lines(void **state)
     char first[1024];
     const char *const answers[] = {
         counts(first, "207 Multi-Status", 3, 1,
-               "{\"line\":6,\"code\":\"bad_row\",\"field\":\"\","
+               "{\"line\":5,\"code\":\"bad_row\",\"field\":\"\","
                "\"detail\":\"d\",\"value\":\"\"}"),
         NULL};
     struct stub_server *stub = stub_server_start(answers);
@@ -165,8 +165,8 @@ rows_go_with_their_header_and_come_back_with_their_lines(void **state)
     assert_string_equal(body_of(stub->requests[0]),
                         "sep=;\nid;text\n1;\"a\r\nb\"\n2;c;d\n3;e\n");
     assert_non_null(strstr(stub->requests[0].data, "Type: text/csv\r\n"));
-    /* Line 6 of the body is "3;e", line 7 of the file; 5 would be "2;c;d". */
-    assert_non_null(strstr(errors_text(), "line 7: bad_row"));
+    /* Line 5 of the body is "2;c;d", line 6 of the file. */
+    assert_non_null(strstr(errors_text(), "line 6: bad_row"));
     stub_server_stop(stub);
 }
 
