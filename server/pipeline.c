@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "analyzers/taxonomy.h"
+
 enum { BATCH_ARENA_BYTES = 256 * 1024 };
 
 struct batch *
@@ -123,11 +125,39 @@ judge_refuse(struct batch *batch,
     return add_reject(batch, line_number, err, none, none, bytes, line_bytes);
 }
 
+/* A correction must name a second level of the table, and of its category. */
+static enum err_code
+check_correction(const struct taxonomy *taxonomy,
+                 const struct ticket_event *event,
+                 struct err *err)
+{
+    int32_t row;
+
+    if (event->kind != EVENT_KIND_CORRECTED || event->subcategory.bytes == 0) {
+        return ERR_OK;
+    }
+    row = taxonomy_subcategory(taxonomy, event->subcategory);
+    if (row == TAXONOMY_NONE) {
+        return err_set_field(err, ERR_BAD_VALUE, "subcategory",
+                             "not a second-level name of categories.csv; "
+                             "write it as there, such as 服务行为");
+    }
+    if (event->category_given &&
+        taxonomy_row(taxonomy, row)->category != event->category) {
+        return err_set_field(
+            err, ERR_BAD_VALUE, "subcategory", "belongs to %s, not to %s",
+            ticket_category_wire(taxonomy_row(taxonomy, row)->category),
+            ticket_category_wire(event->category));
+    }
+    return ERR_OK;
+}
+
 /* Stage 4 and the item; `decoded` lives in the batch's arena. */
 static bool
 add_record(struct judge *judge,
            struct batch *batch,
            const struct decoded *decoded,
+           struct span line,
            uint64_t line_number)
 {
     struct batch_item *item = next_item(batch, line_number);
@@ -136,6 +166,13 @@ add_record(struct judge *judge,
     size_t bytes;
 
     if (decoded->kind == DECODED_EVENT) {
+        struct err err = {0};
+
+        if (check_correction(judge->dictionary->taxonomy, &decoded->event,
+                             &err) != ERR_OK) {
+            return add_reject(batch, line_number, &err, decoded->event.id,
+                              decoded->event.subcategory, line, line.bytes);
+        }
         item->kind = BATCH_EVENT;
         item->event = &decoded->event;
         batch->item_count++;
@@ -180,7 +217,7 @@ judge_line(struct judge *judge,
                           decode_error_id(judge->decoder),
                           decode_error_value(judge->decoder), line, line.bytes);
     }
-    return add_record(judge, batch, decoded, line_number);
+    return add_record(judge, batch, decoded, line, line_number);
 }
 
 bool
@@ -203,5 +240,5 @@ judge_row(struct judge *judge,
                           decode_error_value(judge->decoder), row->text,
                           row->text.bytes);
     }
-    return add_record(judge, batch, decoded, row->line);
+    return add_record(judge, batch, decoded, row->text, row->line);
 }

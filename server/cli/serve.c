@@ -1,6 +1,7 @@
 /* suqiu serve: the server: wiring, signals, the order of starting and ending.
  */
 #define LOG_MODULE "serve"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
@@ -50,6 +51,7 @@ struct server {
     int64_t started_us;
     struct event *ev_term;
     struct event *ev_int;
+    struct event *ev_hangup;
     struct event *ev_fatal;
     struct event *ev_drain;
     struct wake fatal_wake;
@@ -120,7 +122,54 @@ on_fatal(void *data, const struct err *err)
     wake_signal(&server->fatal_wake);
 }
 
+/* A table reload would come here; until there is one the signal must not kill
+ * the server. */
+static void
+hangup_cb(evutil_socket_t fd, short what, void *data)
+{
+    (void)fd;
+    (void)what;
+    (void)data;
+    log_warn("tables are read at the start only, restart to use new ones");
+}
+
 /* --- starting ----------------------------------------------------------- */
+
+static bool
+is_loopback(const char *address)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (inet_pton(AF_INET, address, &v4) == 1) {
+        return ntohl(v4.s_addr) >> 24 == 127;
+    }
+    return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+/* Without access control only this machine may connect. */
+static enum err_code
+check_access(const struct config *config, struct err *err)
+{
+    const char *const binds[] = {config->http_bind, config->feed_bind};
+
+    if (config->auth) {
+        return err_set(err, ERR_USAGE,
+                       "--auth on: this version has no access control yet; "
+                       "leave it off and let only this machine connect");
+    }
+    for (size_t i = 0; i < sizeof(binds) / sizeof(binds[0]); i++) {
+        if (!is_loopback(binds[i])) {
+            return err_set(
+                err, ERR_USAGE,
+                "\"%s\" can be reached from outside and nothing asks "
+                "who comes in: bind to 127.0.0.1 or ::1 (a proxy "
+                "with access control can stand in front)",
+                binds[i]);
+        }
+    }
+    return ERR_OK;
+}
 
 static enum err_code
 open_ledger(struct server *server, struct err *err)
@@ -268,13 +317,15 @@ open_loop(struct server *server, struct err *err)
     }
     server->ev_term = evsignal_new(server->base, SIGTERM, signal_cb, server);
     server->ev_int = evsignal_new(server->base, SIGINT, signal_cb, server);
+    server->ev_hangup = evsignal_new(server->base, SIGHUP, hangup_cb, server);
     server->ev_fatal = event_new(server->base, wake_fd(&server->fatal_wake),
                                  EV_READ, fatal_cb, server);
     server->ev_drain = event_new(server->base, -1, 0, drain_cb, server);
     if (server->ev_term == NULL || server->ev_int == NULL ||
-        server->ev_fatal == NULL || server->ev_drain == NULL ||
-        event_add(server->ev_term, NULL) != 0 ||
+        server->ev_hangup == NULL || server->ev_fatal == NULL ||
+        server->ev_drain == NULL || event_add(server->ev_term, NULL) != 0 ||
         event_add(server->ev_int, NULL) != 0 ||
+        event_add(server->ev_hangup, NULL) != 0 ||
         event_add(server->ev_fatal, NULL) != 0) {
         return err_set(err, ERR_NO_MEMORY, "event loop");
     }
@@ -333,7 +384,8 @@ close_server(struct server *server)
     serve_routes_free(&server->routes);
     http_intake_free(&server->intake);
     facts_intake_free(&server->facts);
-    struct event *events[] = {server->ev_term, server->ev_int, server->ev_fatal,
+    struct event *events[] = {server->ev_term, server->ev_int,
+                              server->ev_hangup, server->ev_fatal,
                               server->ev_drain};
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
@@ -371,7 +423,8 @@ cmd_serve(int argc, char **argv)
         return cli_fail(&err);
     }
     server.started_us = clock_now_us();
-    if (open_dictionary_and_columns(&server.config, &server.dictionary,
+    if (check_access(&server.config, &err) != ERR_OK ||
+        open_dictionary_and_columns(&server.config, &server.dictionary,
                                     &server.columns, &err) != ERR_OK ||
         open_ledger(&server, &err) != ERR_OK ||
         open_loop(&server, &err) != ERR_OK ||

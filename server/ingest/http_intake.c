@@ -415,6 +415,11 @@ records_handler(struct http_request *request, void *user)
     if (!job_format_of(request, &format)) {
         return;
     }
+    if (http_request_header(request, "content-encoding").bytes > 0) {
+        problem_reply(request, 415, "bad_content_encoding",
+                      "send the body as it is, without Content-Encoding");
+        return;
+    }
     writer_counts(intake->writer, &counts);
     if (counts.no_room) {
         (void)err_set(&err, ERR_DISK_FULL,

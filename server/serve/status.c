@@ -29,11 +29,17 @@ put_metric(struct buf *out,
     buf_printf(out, "suqiu_%s %llu\n", name, (unsigned long long)value);
 }
 
+/* Every total only grows, but for the events that wait: their tickets come. */
 static void
 put_totals(struct buf *out, const struct ledger_totals *totals)
 {
+    put_metric(out, "events_waiting", "gauge",
+               "events that wait for their ticket", totals->waiting);
 #define TOTAL_ROW(name, text)                                                  \
-    put_metric(out, #name "_total", "counter", text, totals->name);
+    if (offsetof(struct ledger_totals, name) !=                                \
+        offsetof(struct ledger_totals, waiting)) {                             \
+        put_metric(out, #name "_total", "counter", text, totals->name);        \
+    }
 #include "server/ledger/totals.def"
 #undef TOTAL_ROW
 }
