@@ -604,7 +604,7 @@ static void
 a_ticket_goes_through_more_keys_than_it_keeps(void **state)
 {
     struct fixture_ticket a = complaint("A", "2018-01-02 09:00:00");
-    char customer[16];
+    char customer[24];
 
     (void)state;
     a.caller = NULL;
