@@ -235,6 +235,23 @@ none_is_out(const struct judgement *j, enum ticket_type type)
            j->points.classes[j->class_count] <= 0;
 }
 
+/* Without a model no category knows how common it is: one with many classes
+ * must not win by their number. */
+static float
+class_prior(const struct judgement *j, size_t class_index)
+{
+    enum ticket_category category = class_category(j, class_index);
+    size_t count = 0;
+
+    if (j->dictionary->model != NULL) {
+        return 0;
+    }
+    for (size_t i = 0; i <= j->class_count; i++) {
+        count += class_category(j, i) == category;
+    }
+    return -logf((float)count);
+}
+
 static void
 fill_logits(const struct judgement *j,
             enum ticket_type type,
@@ -244,8 +261,8 @@ fill_logits(const struct judgement *j,
     float model_share = (float)j->values->model_share / 100.0F;
 
     for (size_t i = 0; i <= j->class_count; i++) {
-        logits[i] =
-            (float)j->points.classes[i] * point + j->model[i] * model_share;
+        logits[i] = (float)j->points.classes[i] * point +
+                    j->model[i] * model_share + class_prior(j, i);
     }
     logits[j->class_count] += (float)j->values->none_start * point;
     if (type == TICKET_TYPE_COMPLAINT) {

@@ -1,0 +1,412 @@
+/* The linear model: n-grams, the table, logits, and learning it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "analyzers/model.h"
+#include "analyzers/train.h"
+#include "tests/lib/judge_fixture.h"
+
+#define CATEGORIES                                                             \
+    "code,chinese,english,group,scored,version,valid_from\n"                   \
+    "service,服务投诉,S,,no,,\nservice.conduct,服务行为,C,,no,,\n"     \
+    "outage,停送电投诉,O,,no,,\noutage.repair,抢修服务,R,,no,,\n"
+#define HEADER "ngram\tservice.conduct\toutage.repair\tnone\n"
+
+static struct taxonomy *taxonomy;
+static struct cleaner *cleaner;
+static struct clean_text *clean;
+
+static int
+load(void **state)
+{
+    struct err err = {0};
+    struct dictionary_file file = {"categories.csv", span_of(CATEGORIES)};
+
+    (void)state;
+    clean = malloc(sizeof(*clean));
+    assert_non_null(clean);
+    assert_int_equal(taxonomy_build(&file, 1, &taxonomy, &err), ERR_OK);
+    assert_int_equal(cleaner_build(NULL, 0, &cleaner, &err), ERR_OK);
+    return 0;
+}
+
+static int
+unload(void **state)
+{
+    (void)state;
+    taxonomy_free(&taxonomy);
+    cleaner_free(&cleaner);
+    free(clean);
+    return 0;
+}
+
+static const struct clean_text *
+cleaned(const char *text)
+{
+    clean_text(cleaner, span_of(text), clean);
+    return clean;
+}
+
+/* The n-grams of a text, blanks between. */
+static const char *
+ngrams_of(const char *text)
+{
+    static struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
+    static char out[4096];
+    size_t count = model_ngrams(cleaned(text), ngrams);
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        char name[MODEL_NGRAM_BYTES];
+
+        model_ngram_name(ngrams[i].key, name);
+        at += (size_t)snprintf(out + at, sizeof(out) - at, "%s%s",
+                               i > 0 ? " " : "", name);
+    }
+    return out;
+}
+
+static struct model *
+build(const char *table)
+{
+    struct dictionary_file file = {"model.tsv", span_of(table)};
+    struct model *model = NULL;
+    struct err err = {0};
+
+    if (model_build(&file, 1, taxonomy, &model, &err) != ERR_OK) {
+        fail_msg("%s", err.detail);
+    }
+    return model;
+}
+
+static void
+a_text_is_its_characters_and_pairs_with_their_edges(void **state)
+{
+    (void)state;
+    assert_string_equal(ngrams_of("停电了"), "停 |停 电 停电 了 电了 了|");
+    assert_string_equal(ngrams_of("停，电"), "停 |停 停| 电 |电 电|");
+    assert_string_equal(ngrams_of("，。"), "");
+    assert_string_equal(ngrams_of(""), "");
+}
+
+static void
+a_number_is_one_character_in_digits_and_in_chinese(void **state)
+{
+    (void)state;
+    assert_string_equal(ngrams_of("停128次"), "停 |停 0 停0 次 0次 次|");
+    assert_string_equal(ngrams_of("停三十五次"), "停 |停 0 停0 次 0次 次|");
+}
+
+static void
+a_long_text_is_cut_where_the_room_ends(void **state)
+{
+    static struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
+    static char text[CLEAN_INPUT_BYTES_MAX];
+
+    (void)state;
+    for (size_t i = 0; i + 3 < sizeof(text); i += 3) {
+        memcpy(text + i,
+               ((uint32_t)i * 2654435761u >> 13) % 2 == 0 ? "停" : "电", 3);
+    }
+    clean_text(cleaner, span_of(text), clean);
+    assert_in_range(model_ngrams(clean, ngrams), MODEL_TEXT_NGRAMS_MAX - 3,
+                    MODEL_TEXT_NGRAMS_MAX);
+}
+
+static void
+logits_are_bias_plus_weights_over_the_root_of_known_ngrams(void **state)
+{
+    struct model *model = build(HEADER "(bias)\t0.50\t-0.50\t0\n"
+                                       "停\t0\t2.00\t-1.00\n"
+                                       "停电\t-0.30\t4.00\t0\n"
+                                       "骂\t3.00\t-1.00\t0\n");
+    float logits[SCORING_CLASSES_MAX];
+
+    (void)state;
+    model_score(model, cleaned("停电"), logits);
+    assert_true(fabsf(logits[0] - (0.5F - 0.3F / sqrtf(2.0F))) < 1e-5F);
+    assert_true(fabsf(logits[1] - (-0.5F + 6.0F / sqrtf(2.0F))) < 1e-5F);
+    assert_true(fabsf(logits[2] - (-1.0F / sqrtf(2.0F))) < 1e-5F);
+    model_score(model, cleaned("没有见过"), logits);
+    assert_true(fabsf(logits[0] - 0.5F) < 1e-5F);
+    model_free(&model);
+}
+
+static void
+many_strong_weights_do_not_run_over(void **state)
+{
+    struct model *model = build(HEADER "(bias)\t0\t0\t0\n停\t10.00\t-10.00\t0\n"
+                                       "停停\t10.00\t-10.00\t0\n");
+    static char text[3 * 1200 + 1];
+    float logits[SCORING_CLASSES_MAX];
+    float known;
+
+    (void)state;
+    for (size_t i = 0; i + 3 < sizeof(text); i += 3) {
+        memcpy(text + i, "停", 3);
+    }
+    text[3 * 1199] = '\0'; /* an odd number: nothing was pasted twice */
+    model_score(model, cleaned(text), logits);
+    known = 1199.0F + 1198.0F;
+    assert_true(fabsf(logits[0] - 10.0F * sqrtf(known)) < 0.1F);
+    assert_true(fabsf(logits[1] + 10.0F * sqrtf(known)) < 0.1F);
+    model_free(&model);
+}
+
+static void
+reasons_are_the_ngrams_that_speak_loudest(void **state)
+{
+    struct model *model =
+        build(HEADER "(bias)\t0\t0\t0\n停电\t-1.00\t4.00\t0\n"
+                     "没人\t0\t2.00\t0\n骂\t5.00\t-1.00\t0\n");
+    struct model_reason reasons[3];
+    const char *text = "停电没人来还骂";
+
+    (void)state;
+    assert_int_equal(model_reasons(model, cleaned(text), 1, reasons, 3), 2);
+    assert_true(span_is(reasons[0].id, "ngram:停电"));
+    assert_int_equal(reasons[0].start, 0);
+    assert_int_equal(reasons[0].end, strlen("停电"));
+    assert_true(span_is(reasons[1].id, "ngram:没人"));
+    assert_true(reasons[0].weight > reasons[1].weight);
+    assert_int_equal(model_reasons(model, cleaned(text), 0, reasons, 1), 1);
+    assert_true(span_is(reasons[0].id, "ngram:骂"));
+    model_free(&model);
+}
+
+static void
+refused(const char *text, const char *words)
+{
+    struct dictionary_file file = {"model.tsv", span_of(text)};
+    struct model *model = NULL;
+    struct err err = {0};
+
+    assert_int_not_equal(model_build(&file, 1, taxonomy, &model, &err), ERR_OK);
+    assert_null(model);
+    if (strstr(err.detail, words) == NULL) {
+        fail_msg("'%s' does not say '%s'", err.detail, words);
+    }
+}
+
+static void
+a_wrong_table_is_refused_with_its_line(void **state)
+{
+    struct model *model = NULL;
+    struct err err = {0};
+
+    (void)state;
+    refused("ngram\toutage.repair\tservice.conduct\tnone\n停\t0\t0\t0\n",
+            "train the model again");
+    refused(HEADER "停电了\t0\t0\t0\n", "line 2");
+    refused(HEADER "停\t0\t0\t0\n停\t0\t0\t0\n", "line 3");
+    refused(HEADER "停\t0\tmuch\t0\n", "much");
+    refused(HEADER "停\t0\t10.01\t0\n", "10.01");
+    assert_int_equal(model_build(NULL, 0, taxonomy, &model, &err), ERR_OK);
+    assert_null(model);
+}
+
+/* ---------------------------------------------------------------- training */
+
+static const struct {
+    const char *text;
+    size_t class_index;
+} lessons[] = {
+    {"营业员骂人", 0},   {"客服态度差还骂我", 0}, {"窗口的人骂老人", 0},
+    {"抢修没人来", 1},   {"报修三小时没人来", 1}, {"修电的没来", 1},
+    {"请问电价多少", 2}, {"咨询过户材料", 2},     {"请问几点上班", 2},
+};
+
+static struct trainer *
+taught(void)
+{
+    struct trainer *trainer = NULL;
+    struct err err = {0};
+
+    assert_int_equal(trainer_new(3, &trainer, &err), ERR_OK);
+    for (size_t i = 0; i < sizeof(lessons) / sizeof(*lessons); i++) {
+        assert_int_equal(trainer_add(trainer, cleaned(lessons[i].text),
+                                     lessons[i].class_index, 1.0, &err),
+                         ERR_OK);
+    }
+    return trainer;
+}
+
+static struct trained *
+fitted(const struct trainer *trainer, double restraint, size_t texts_min)
+{
+    struct train_options options = {restraint, texts_min};
+    struct trained *trained = NULL;
+    struct err err = {0};
+
+    assert_int_equal(trainer_fit(trainer, &options, 0, 0, &trained, &err),
+                     ERR_OK);
+    return trained;
+}
+
+static size_t
+best_of(const float *logits)
+{
+    size_t best = logits[1] > logits[0] ? 1 : 0;
+
+    return logits[2] > logits[best] ? 2 : best;
+}
+
+static void
+what_was_taught_is_known(void **state)
+{
+    struct trainer *trainer = taught();
+    struct trained *trained = fitted(trainer, 0.05, 1);
+
+    (void)state;
+    for (size_t i = 0; i < trainer_text_count(trainer); i++) {
+        float logits[3];
+
+        trainer_judge(trainer, trained, i, logits);
+        assert_int_equal(best_of(logits), lessons[i].class_index);
+    }
+    trained_free(&trained);
+    trainer_free(&trainer);
+}
+
+static void
+the_same_texts_give_the_same_weights(void **state)
+{
+    struct trainer *first = taught();
+    struct trainer *second = taught();
+    struct trained *a = fitted(first, 0.05, 1);
+    struct trained *b = fitted(second, 0.05, 1);
+
+    (void)state;
+    assert_int_equal(a->feature_count, b->feature_count);
+    assert_memory_equal(a->keys, b->keys, a->feature_count * sizeof(*a->keys));
+    assert_memory_equal(a->weights, b->weights,
+                        a->feature_count * 3 * sizeof(*a->weights));
+    assert_memory_equal(a->bias, b->bias, 3 * sizeof(*a->bias));
+    trained_free(&a);
+    trained_free(&b);
+    trainer_free(&first);
+    trainer_free(&second);
+}
+
+static void
+rare_ngrams_are_left_out_and_restraint_makes_weights_small(void **state)
+{
+    struct trainer *trainer = taught();
+    struct trained *all = fitted(trainer, 0.05, 1);
+    struct trained *common = fitted(trainer, 0.05, 2);
+    struct trained *small = fitted(trainer, 50.0, 1);
+    int32_t most = 0;
+    int32_t most_small = 0;
+
+    (void)state;
+    assert_true(common->feature_count < all->feature_count);
+    for (size_t i = 1; i < all->feature_count; i++) {
+        assert_true(all->keys[i - 1] < all->keys[i]);
+    }
+    for (size_t i = 0; i < all->feature_count * 3; i++) {
+        most = all->weights[i] > most ? all->weights[i] : most;
+        most_small =
+            small->weights[i] > most_small ? small->weights[i] : most_small;
+    }
+    assert_true(most_small * 4 < most);
+    trained_free(&all);
+    trained_free(&common);
+    trained_free(&small);
+    trainer_free(&trainer);
+}
+
+static void
+the_table_judges_as_the_trainer_did(void **state)
+{
+    struct trainer *trainer = taught();
+    struct trained *trained = fitted(trainer, 0.05, 1);
+    static char table[64 * 1024];
+    struct model *model;
+    size_t at = (size_t)sprintf(table, "%s", HEADER);
+
+    (void)state;
+    for (size_t f = 0; f <= trained->feature_count; f++) {
+        char name[MODEL_NGRAM_BYTES] = "";
+
+        if (f < trained->feature_count) {
+            model_ngram_name(trained->keys[f], name);
+        }
+        at += (size_t)sprintf(table + at, "%s",
+                              f < trained->feature_count ? name : "(bias)");
+        for (size_t c = 0; c < 3; c++) {
+            at += (size_t)sprintf(table + at, "\t%.2f",
+                                  (f < trained->feature_count
+                                       ? trained->weights[f * 3 + c]
+                                       : trained->bias[c]) /
+                                      100.0);
+        }
+        at += (size_t)sprintf(table + at, "\n");
+    }
+    model = build(table);
+    for (size_t i = 0; i < trainer_text_count(trainer); i++) {
+        float by_trainer[3];
+        float by_model[SCORING_CLASSES_MAX];
+
+        trainer_judge(trainer, trained, i, by_trainer);
+        model_score(model, cleaned(lessons[i].text), by_model);
+        for (size_t c = 0; c < 3; c++) {
+            assert_true(fabsf(by_trainer[c] - by_model[c]) < 1e-3F);
+        }
+    }
+    model_free(&model);
+    trained_free(&trained);
+    trainer_free(&trainer);
+}
+
+static void
+a_fold_is_not_learned_from_but_an_aid_is(void **state)
+{
+    struct train_options options = {0.05, 1};
+    struct trainer *trainer = NULL;
+    struct trained *trained = NULL;
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(trainer_new(2, &trainer, &err), ERR_OK);
+    assert_int_equal(trainer_add(trainer, cleaned("甲"), 0, 1.0, &err), ERR_OK);
+    assert_int_equal(trainer_add(trainer, cleaned("乙"), 1, 1.0, &err), ERR_OK);
+    assert_int_equal(trainer_add(trainer, cleaned("丙"), 0, 0.5, &err), ERR_OK);
+    assert_int_equal(trainer_fit(trainer, &options, 0, 2, &trained, &err),
+                     ERR_OK);
+    /* Text 0 and, were it no aid, text 2 would be left out: 乙, 丙 and their
+     * edges stay. */
+    assert_int_equal(trained->feature_count, 6);
+    trained_free(&trained);
+    trainer_free(&trainer);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_is_its_characters_and_pairs_with_their_edges),
+        cmocka_unit_test(a_number_is_one_character_in_digits_and_in_chinese),
+        cmocka_unit_test(a_long_text_is_cut_where_the_room_ends),
+        cmocka_unit_test(
+            logits_are_bias_plus_weights_over_the_root_of_known_ngrams),
+        cmocka_unit_test(many_strong_weights_do_not_run_over),
+        cmocka_unit_test(reasons_are_the_ngrams_that_speak_loudest),
+        cmocka_unit_test(a_wrong_table_is_refused_with_its_line),
+        cmocka_unit_test(what_was_taught_is_known),
+        cmocka_unit_test(the_same_texts_give_the_same_weights),
+        cmocka_unit_test(
+            rare_ngrams_are_left_out_and_restraint_makes_weights_small),
+        cmocka_unit_test(the_table_judges_as_the_trainer_did),
+        cmocka_unit_test(a_fold_is_not_learned_from_but_an_aid_is),
+    };
+
+    return cmocka_run_group_tests(tests, load, unload);
+}
