@@ -18,8 +18,11 @@ target_compile_options(build_flags INTERFACE
 target_link_options(build_flags INTERFACE -Wl,-z,relro,-z,now)
 
 if(SANITIZE)
+  # gcc loses value ranges in instrumented code and then warns of texts that
+  # cannot be that long.
   target_compile_options(build_flags INTERFACE
-    -fsanitize=${SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    -fsanitize=${SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
+    $<$<COMPILE_LANG_AND_ID:C,GNU>:-Wno-format-truncation>)
   target_link_options(build_flags INTERFACE -fsanitize=${SANITIZE})
 else()
   target_compile_definitions(build_flags INTERFACE
