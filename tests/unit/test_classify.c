@@ -19,7 +19,7 @@
     "s.rude2,service,服务行为,,骂人,,,text,2,,a,b\n"                                      \
     "o.crew,outage,抢修服务,,\"抢修.{0,6}骂\",,,text,3,,a,b\n"                           \
     "o.any,outage,,,停电,,,text,0.9,,a,b\n"                                                   \
-    "n.ask,none,,,请问,,,text,5,,a,b\n"                                                       \
+    "n.ask,none,,,请问,,,text,4,,a,b\n"                                                       \
     "n.half,none,,,好像,,,text,2,,a,b\n"                                                      \
     "f.test,test_ticket,,,测试工单,,,text,5,,a,b\n"                                         \
     "f.other,not_utility,,,物业停,,,text,6,,a,b\n"                                           \
@@ -131,6 +131,15 @@ a_text_of_which_nothing_is_known_is_none(void **state)
     assert_int_equal(verdict.matter, TAXONOMY_NONE);
     assert_int_equal(verdict.evidence_count, 0);
     assert_int_equal(unknown("").category, TICKET_CATEGORY_NONE);
+}
+
+static void
+a_second_rule_for_the_same_class_counts_half(void **state)
+{
+    (void)state;
+    /* none: 4 + 1.5; service: 4 + 2 / 2 */
+    assert_int_equal(unknown("请问营业员骂人").category, TICKET_CATEGORY_NONE);
+    assert_int_equal(unknown("营业员骂人").category, TICKET_CATEGORY_SERVICE);
 }
 
 static void
@@ -260,6 +269,7 @@ main(void)
         cmocka_unit_test(what_stays_below_the_start_of_none_is_no_complaint),
         cmocka_unit_test(a_ticket_filed_as_complaint_is_one_of_the_five),
         cmocka_unit_test(a_text_of_which_nothing_is_known_is_none),
+        cmocka_unit_test(a_second_rule_for_the_same_class_counts_half),
         cmocka_unit_test(who_misbehaved_decides),
         cmocka_unit_test(another_category_with_points_of_its_own_is_secondary),
         cmocka_unit_test(flags_are_set_by_their_rules),
