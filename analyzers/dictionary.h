@@ -51,7 +51,7 @@ struct dictionary {
  *   out   set on ERR_OK only; free with dictionary_free
  *
  * Errors  the first error of the first bad table, with file, line, column
- * Cost    about 1 s at most for the full tables, most of it libhs
+ * Cost    about half a second for the full tables, most of it rules
  */
 enum err_code dictionary_build(const struct dictionary_file *files,
                                size_t file_count,

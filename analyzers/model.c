@@ -34,6 +34,7 @@ struct model {
     size_t slot_mask;
     struct slot *slots; /* the pairs */
     int16_t *weights;   /* [feature][lane_count * LANES], hundredths */
+    int16_t *means;     /* [feature] of its weights */
     char (*ids)[ID_BYTES];
     int32_t bias[SCORING_CLASSES_MAX];
     uint16_t single[1 << 16]; /* feature + 1 of a single character, or 0 */
@@ -186,6 +187,8 @@ read_weights(struct model *model,
              size_t feature,
              struct err *err)
 {
+    int32_t sum = 0;
+
     for (size_t c = 0; c < model->class_count; c++) {
         struct span cell = table_cell(table, row, c + 1);
         int32_t value;
@@ -201,7 +204,11 @@ read_weights(struct model *model,
             model->bias[c] = value;
         } else {
             weights_of(model, feature)[c] = (int16_t)value;
+            sum += value;
         }
+    }
+    if (feature != SIZE_MAX) {
+        model->means[feature] = (int16_t)(sum / (int32_t)model->class_count);
     }
     return ERR_OK;
 }
@@ -310,8 +317,10 @@ read_model(struct model *model,
     model->slots = calloc(slots, sizeof(*model->slots));
     model->weights =
         calloc((rows + 1) * model->lane_count * LANES, sizeof(*model->weights));
+    model->means = calloc(rows + 1, sizeof(*model->means));
     model->ids = calloc(rows + 1, sizeof(*model->ids));
-    if (model->slots == NULL || model->weights == NULL || model->ids == NULL) {
+    if (model->slots == NULL || model->weights == NULL || model->ids == NULL ||
+        model->means == NULL) {
         return err_set(err, ERR_NO_MEMORY, "dict/model.tsv");
     }
     for (size_t row = 0; row < rows; row++) {
@@ -363,6 +372,7 @@ model_free(struct model **model)
     if (*model != NULL) {
         free((*model)->slots);
         free((*model)->weights);
+        free((*model)->means);
         free((*model)->ids);
         free(*model);
         *model = NULL;
@@ -461,19 +471,6 @@ model_score(const struct model *model,
     }
 }
 
-/* How much more a feature says for this class than for the average one. */
-static int32_t
-feature_margin(const struct model *model, size_t feature, size_t class_index)
-{
-    const int16_t *weights = weights_of(model, feature);
-    int32_t sum = 0;
-
-    for (size_t c = 0; c < model->class_count; c++) {
-        sum += weights[c];
-    }
-    return weights[class_index] - sum / (int32_t)model->class_count;
-}
-
 /* Into the list by weight, each n-gram and each place once. */
 static size_t
 add_reason(struct model_reason *reasons,
@@ -483,6 +480,9 @@ add_reason(struct model_reason *reasons,
 {
     size_t k;
 
+    if (count == reason_max && reasons[count - 1].weight >= one->weight) {
+        return count;
+    }
     for (size_t i = 0; i < count; i++) {
         if (span_equal(reasons[i].id, one->id) ||
             (reasons[i].weight >= one->weight && one->start < reasons[i].end &&
@@ -491,9 +491,6 @@ add_reason(struct model_reason *reasons,
         }
     }
     if (count == reason_max) {
-        if (reasons[count - 1].weight >= one->weight) {
-            return count;
-        }
         count--;
     }
     for (k = count; k > 0 && reasons[k - 1].weight < one->weight; k--) {
@@ -517,13 +514,15 @@ model_reasons(const struct model *model,
     size_t count = 0;
 
     for (size_t i = 0; i < known && reason_max > 0; i++) {
-        int32_t margin = feature_margin(model, features[i], class_index);
-        struct model_reason one = {.id = span_of(model->ids[features[i]]),
-                                   .start = text->at[ngrams[i].first],
+        /* How much more it says for this class than for the average one. */
+        int32_t margin = weights_of(model, features[i])[class_index] -
+                         model->means[features[i]];
+        struct model_reason one = {.start = text->at[ngrams[i].first],
                                    .end = text->at[ngrams[i].last + 1],
                                    .weight = (int32_t)((float)margin * share)};
 
         if (one.weight > 0) {
+            one.id = span_of(model->ids[features[i]]);
             count = add_reason(reasons, count, reason_max, &one);
         }
     }

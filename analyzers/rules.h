@@ -4,7 +4,7 @@
  * Flow      cleaned text -> [rules] -> hits -> classify
  * Columns   id,category,subcategory,topic,pattern,also,unless,scope,weight,
  *           note,must_match,must_not_match (dict/README.md explains each)
- * Engine    the scanner (libhs) finds candidates in one pass by the words they
+ * Engine    the scanner finds candidates in one pass by the words they
  *           need; PCRE2 (JIT) decides and finds the words; see scanner.h
  * Effects   none after rules_build; matching needs one scratch a thread
  */

@@ -106,7 +106,7 @@ match_in(const struct asking *asking,
          struct rule_hit *hit)
 {
     const struct scanner *scanner = asking->rules->scanner;
-    const struct scanner_scratch *scan = asking->scratch->scan;
+    struct scanner_scratch *scan = asking->scratch->scan;
     struct scanner_cursor cursor = {0, 0, false};
     bool everywhere = false;
     size_t place;
@@ -241,10 +241,8 @@ rules_scan(const struct rules *rules,
            const struct clean_text *text)
 {
     const uint32_t *candidates;
-    size_t count =
-        scanner_scan(rules->scanner, scratch->scan, text, &candidates);
 
-    return count != SIZE_MAX ? count : 0;
+    return scanner_scan(rules->scanner, scratch->scan, text, &candidates);
 }
 
 size_t
@@ -260,10 +258,6 @@ rules_match(const struct rules *rules,
         scanner_scan(rules->scanner, scratch->scan, text, &candidates);
     size_t count = 0;
 
-    if (candidate_count == SIZE_MAX) {
-        *incomplete = true;
-        return 0;
-    }
     scratch->scanned = true;
     for (size_t i = 0; i < candidate_count; i++) {
         if (count == RULE_HITS_MAX) {

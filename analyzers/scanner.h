@@ -1,5 +1,5 @@
 /*
- * scanner: one pass of libhs over a text tells which rules can match, and
+ * scanner: one pass over a text tells which rules can match, and
  * where.
  *
  * Flow      cleaned text -> [scanner] -> candidates -> PCRE2 decides
@@ -38,6 +38,7 @@ struct probe {
     uint32_t first_way;
     uint32_t way_count;
     bool unknown; /* may match anywhere */
+    bool of_rule; /* its ways make a candidate */
     bool leads;   /* a match begins at a place of a way's first mark */
 };
 
@@ -64,7 +65,8 @@ void scanner_scratch_free(struct scanner_scratch **scratch);
 
 /*
  * Scan a text, borrowed until the next scan. *candidates: its rules, ascending,
- * borrowed as long; SIZE_MAX when libhs failed.
+ * borrowed as long.
+ * Cost    look-ups for each character, and what the words found set off
  */
 size_t scanner_scan(const struct scanner *scanner,
                     struct scanner_scratch *scratch,
@@ -78,7 +80,7 @@ enum scanner_answer {
     SCANNER_YES      /* found from *from to *to */
 };
 enum scanner_answer scanner_ask(const struct scanner *scanner,
-                                const struct scanner_scratch *scratch,
+                                struct scanner_scratch *scratch,
                                 const struct probe *probe,
                                 size_t start,
                                 size_t end,
@@ -92,12 +94,12 @@ enum scanner_answer scanner_ask(const struct scanner *scanner,
  * list.
  */
 struct scanner_cursor {
-    uint32_t way; /* of the probe */
-    uint32_t node;
+    uint32_t way;   /* of the probe */
+    uint16_t place; /* of its first mark, while inside */
     bool inside;
 };
 bool scanner_next_place(const struct scanner *scanner,
-                        const struct scanner_scratch *scratch,
+                        struct scanner_scratch *scratch,
                         const struct probe *probe,
                         size_t start,
                         size_t end,

@@ -1,0 +1,52 @@
+/*
+ * scanner_private: what scanner.c (building) and scanner_scan.c share.
+ */
+#ifndef ANALYZERS_SCANNER_PRIVATE_H
+#define ANALYZERS_SCANNER_PRIVATE_H
+
+#include "analyzers/lexicon.h"
+#include "analyzers/scanner.h"
+
+struct way {
+    uint32_t rule;
+    uint16_t mark_count;
+    bool sure; /* where its marks follow each other it matches */
+    uint16_t marks[NEEDS_SEGMENTS_MAX]; /* in the order of the text */
+};
+
+struct way_gaps {
+    struct needs_gap before[NEEDS_SEGMENTS_MAX]; /* each mark */
+};
+
+/* A list of numbers that grows. */
+struct numbers {
+    uint32_t *at;
+    size_t count;
+    size_t room;
+};
+
+struct scanner_building; /* scanner.c */
+
+/*
+ * Literals that belong to the very same marks are one kind: a text is a list of
+ * kinds with their places, and a mark stands where one of its kinds does.
+ */
+struct scanner {
+    struct lexicon *lexicon; /* number of a word = kind of its literal */
+    struct way *ways;
+    struct way_gaps *gaps; /* [way_count] */
+    size_t way_count;
+    size_t mark_count;
+    size_t kind_count;
+    size_t rule_count;
+    uint64_t *mark_kinds;       /* [mark_count][kind_words], a bit a kind */
+    size_t kind_words;          /* kind_count / 64, rounded up */
+    uint32_t *kind_mark_starts; /* [kind_count + 1] */
+    uint16_t *kind_marks;       /* the same the other way round */
+    uint32_t *kind_way_starts;  /* [kind_count + 1] */
+    uint32_t *kind_ways;        /* ways of rules whose key mark has this kind */
+    struct numbers always;      /* rules that nothing is known of */
+    struct scanner_building *building; /* NULL after scanner_compile */
+};
+
+#endif /* ANALYZERS_SCANNER_PRIVATE_H */
