@@ -20,7 +20,9 @@
 enum {
     FEED_WORKER_BATCHES = 12,     /* in hand at the same time, a worker */
     FEED_READ_BYTES = 256 * 1024, /* room for reading beside one whole line */
-    FEED_OUT_BYTES_MAX = 1 << 20, /* answers that a client does not take */
+    FEED_OUT_BYTES_MAX = 1 << 20, /* answers not taken: no more is read */
+    FEED_OUT_BYTES_KEPT = 64 * 1024,
+    FEED_REFUSAL_BYTES_MAX = 1024, /* one line of an answer */
     FEED_NEW_CONNECTIONS_MAX = 1024,
     FEED_REFUSED_HEAD_BYTES = LEDGER_REJECT_BYTES_MAX
 };
@@ -37,9 +39,9 @@ struct feed_connection {
     uint64_t line_count; /* lines seen, whole ones */
     unsigned in_flight;  /* batches at the writer */
     bool reading;        /* ev_read is armed */
-    bool starved;        /* waits for a free batch */
     bool ended;          /* no more bytes will come */
     bool broken;         /* nothing can be written any more */
+    uint64_t turn;       /* > 0: waits for a free batch, the lowest first */
     struct buf out;
     size_t out_sent;
     char *partial; /* the beginning of a line */
@@ -63,6 +65,7 @@ struct feed_worker {
     struct judge judge;
     struct batch *free_batches;
     size_t free_count;
+    uint64_t last_turn;
     struct feed_connection *connections;
     bool stopping;
 };
@@ -122,8 +125,8 @@ static bool
 connection_finished(const struct feed_connection *connection)
 {
     return connection->in_flight == 0 &&
-           (connection->broken ||
-            (connection->ended && out_pending(connection) == 0));
+           (connection->broken || (connection->ended && connection->turn == 0 &&
+                                   out_pending(connection) == 0));
 }
 
 static void
@@ -145,7 +148,7 @@ static void
 update_reading(struct feed_connection *connection)
 {
     set_reading(connection, !connection->ended && !connection->broken &&
-                                !connection->starved &&
+                                connection->turn == 0 &&
                                 out_pending(connection) < FEED_OUT_BYTES_MAX);
 }
 
@@ -154,6 +157,7 @@ break_connection(struct feed_connection *connection)
 {
     connection->broken = true;
     connection->ended = true;
+    connection->turn = 0;
     buf_reset(&connection->out);
     connection->out_sent = 0;
     (void)event_del(connection->ev_write);
@@ -183,6 +187,9 @@ flush_out(struct feed_connection *connection)
     if (out_pending(connection) == 0) {
         buf_reset(&connection->out);
         connection->out_sent = 0;
+        if (connection->out.room_bytes > FEED_OUT_BYTES_KEPT) {
+            buf_release(&connection->out);
+        }
     }
 }
 
@@ -435,37 +442,69 @@ has_whole_lines(const struct feed_connection *connection)
                                         connection->partial_bytes) != NULL);
 }
 
+/* One batch. Where there is none, or lines are left over, the connection waits
+ * for its turn. */
 static void
 read_connection(struct feed_connection *connection)
 {
-    do {
-        struct batch *batch = take_batch(connection->worker);
-        size_t used;
+    struct feed_worker *worker = connection->worker;
+    struct batch *batch = take_batch(worker);
 
-        if (batch == NULL) {
-            connection->starved = true;
-            break;
-        }
-        connection->starved = false;
-        used = fill_room(connection, batch);
+    connection->turn = 0;
+    if (batch != NULL) {
+        size_t used = fill_room(connection, batch);
+
         if (connection->broken) {
-            give_batch(connection->worker, batch);
-            break;
+            give_batch(worker, batch);
+        } else {
+            take_room(connection, batch, used);
         }
-        take_room(connection, batch, used);
-    } while (!connection->broken && has_whole_lines(connection));
+    }
+    if (!connection->broken && (batch == NULL || has_whole_lines(connection))) {
+        connection->turn = ++worker->last_turn;
+    }
     update_reading(connection);
     if (connection_finished(connection)) {
         connection_free(connection);
     }
 }
 
+/* The connection that has waited longest for a batch, or NULL. */
+static struct feed_connection *
+next_turn(const struct feed_worker *worker)
+{
+    struct feed_connection *first = NULL;
+
+    for (struct feed_connection *c = worker->connections; c != NULL;
+         c = c->next) {
+        if (c->turn > 0 && (first == NULL || c->turn < first->turn)) {
+            first = c;
+        }
+    }
+    return first;
+}
+
+/* Afterwards no batch is free or nobody waits for one. */
+static void
+take_turns(struct feed_worker *worker)
+{
+    struct feed_connection *next;
+
+    while (worker->free_batches != NULL && (next = next_turn(worker)) != NULL) {
+        read_connection(next);
+    }
+}
+
 static void
 read_cb(evutil_socket_t fd, short what, void *data)
 {
+    struct feed_connection *connection = data;
+    struct feed_worker *worker = connection->worker;
+
     (void)fd;
     (void)what;
-    read_connection(data);
+    read_connection(connection);
+    take_turns(worker);
 }
 
 static void
@@ -506,6 +545,8 @@ put_refusal(struct buf *out, const struct batch_item *item)
 static void
 answer(struct feed_connection *connection, const struct batch *batch)
 {
+    buf_drop_front(&connection->out, connection->out_sent);
+    connection->out_sent = 0;
     for (size_t i = 0; i < batch->item_count; i++) {
         if (batch->items[i].kind == BATCH_REJECT) {
             put_refusal(&connection->out, &batch->items[i]);
@@ -515,22 +556,6 @@ answer(struct feed_connection *connection, const struct batch *batch)
                (unsigned long long)batch->last_line);
     if (connection->out.failed) {
         break_connection(connection);
-    }
-}
-
-/* Connections that waited for a free batch may read again. */
-static void
-feed_starved(struct feed_worker *worker)
-{
-    struct feed_connection *next;
-
-    for (struct feed_connection *c = worker->connections;
-         c != NULL && worker->free_batches != NULL; c = next) {
-        next = c->next;
-        if (c->starved && !c->broken) {
-            c->starved = false;
-            read_connection(c);
-        }
     }
 }
 
@@ -565,7 +590,7 @@ done_cb(evutil_socket_t fd, short what, void *data)
             }
         }
     }
-    feed_starved(worker);
+    take_turns(worker);
 }
 
 /* --- workers ------------------------------------------------------------ */
@@ -582,7 +607,12 @@ add_connection(struct feed_worker *worker, int fd)
     }
     connection->worker = worker;
     connection->fd = fd;
-    buf_init(&connection->out, 4 * FEED_OUT_BYTES_MAX);
+    /* Reading stops at FEED_OUT_BYTES_MAX; what is at the writer by then may
+     * all be refused. */
+    buf_init(&connection->out,
+             FEED_OUT_BYTES_MAX + FEED_WORKER_BATCHES *
+                                      worker->feed->options.batch_records_max *
+                                      FEED_REFUSAL_BYTES_MAX);
     connection->next = worker->connections;
     if (connection->next != NULL) {
         connection->next->previous = connection;
@@ -599,7 +629,9 @@ add_connection(struct feed_worker *worker, int fd)
     update_reading(connection);
 }
 
-/* Reading ends; a connection goes when its last batch is back. */
+/* Reading ends; a connection goes when its last batch is back. What is not
+ * with the writer yet is left unanswered: a line that is cut off here is not
+ * the client's last one. */
 static void
 stop_worker(struct feed_worker *worker)
 {
@@ -609,6 +641,7 @@ stop_worker(struct feed_worker *worker)
     for (struct feed_connection *c = worker->connections; c != NULL; c = next) {
         next = c->next;
         c->ended = true;
+        c->turn = 0;
         set_reading(c, false);
         if (connection_finished(c)) {
             connection_free(c);

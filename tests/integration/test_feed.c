@@ -372,6 +372,38 @@ two_feeds_at_once_are_both_acknowledged_in_full(void **state)
 }
 
 static void
+many_feeds_that_end_after_their_last_line_are_acknowledged_in_full(void **state)
+{
+    /* Far more batches than one worker has: most of them must wait. */
+    static const char *const flags[] = {"--workers", "1", "--batch-records-max",
+                                        "1", NULL};
+    enum { CLIENTS = 40, LINES = 20 };
+    struct feed_client clients[CLIENTS];
+
+    (void)state;
+    start(flags);
+    for (int i = 0; i < CLIENTS; i++) {
+        feed_client_open(&clients[i], server.feed_port);
+        for (int k = 0; k < LINES; k++) {
+            char line[128];
+
+            (void)snprintf(line, sizeof(line),
+                           "{\"id\":\"%d-%d\",\"accepted_at\":\"2018-01-01 "
+                           "08:00:00\",\"text\":\"\"}\n",
+                           i, k);
+            feed_client_send(&clients[i], span_of(line));
+        }
+        feed_client_end(&clients[i]);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        feed_client_wait(&clients[i], LINES);
+        feed_client_wait_closed(&clients[i]);
+        feed_client_close(&clients[i]);
+    }
+    assert_int_equal(store_totals(data).tickets, CLIENTS * LINES);
+}
+
+static void
 stopping_acknowledges_what_was_received_before_it_ends(void **state)
 {
     struct span lines = quarter_with('C');
@@ -409,6 +441,8 @@ main(void)
         TEST(
             a_client_that_goes_away_inside_an_endless_line_leaves_the_server_well),
         TEST(two_feeds_at_once_are_both_acknowledged_in_full),
+        TEST(
+            many_feeds_that_end_after_their_last_line_are_acknowledged_in_full),
         TEST(stopping_acknowledges_what_was_received_before_it_ends),
     };
 
