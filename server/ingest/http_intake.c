@@ -36,7 +36,8 @@ struct http_job {
     struct csv_rows rows;     /* CSV */
     struct column_map *map;
     uint64_t line;
-    bool ended; /* the body is judged */
+    bool ended;   /* the body is judged */
+    bool waiting; /* stands in the list of those who wait for a batch */
 
     unsigned in_flight;
     struct err err; /* of a batch: nothing after it was tried */
@@ -171,7 +172,7 @@ count_item(struct http_job *job, const struct batch_item *item)
 static void
 finish_if_done(struct http_job *job)
 {
-    if (job->ended && job->in_flight == 0) {
+    if (job->ended && job->in_flight == 0 && !job->waiting) {
         job_answer(job);
     }
 }
@@ -262,8 +263,21 @@ static void
 wait_for_batch(struct http_job *job)
 {
     job->next = NULL;
+    job->waiting = true;
     *job->intake->waiting_tail = job;
     job->intake->waiting_tail = &job->next;
+}
+
+/* In the next turn of the loop: an event made active at once would run before
+ * the loop looks at its sockets again. */
+static void
+step_later(struct http_job *job)
+{
+    static const struct timeval now = {0, 0};
+
+    if (event_add(job->ev_step, &now) != 0) {
+        event_active(job->ev_step, EV_TIMEOUT, 1); /* no memory for a timer */
+    }
 }
 
 /* Judge some records, hand them over, and come back in the next turn. */
@@ -303,7 +317,7 @@ step(struct http_job *job)
         return;
     }
     if (!job->ended) {
-        event_active(job->ev_step, EV_TIMEOUT, 1);
+        step_later(job);
     }
 }
 
@@ -356,6 +370,7 @@ done_cb(evutil_socket_t fd, short what, void *data)
         if (intake->waiting == NULL) {
             intake->waiting_tail = &intake->waiting;
         }
+        job->waiting = false;
         if (job->ended) {
             finish_if_done(job);
         } else {
