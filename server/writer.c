@@ -29,8 +29,10 @@ struct writer {
     struct ring *queue; /* of struct batch, tagged pointers for jobs */
     pthread_t thread;
     bool started;
-    bool stopped; /* after a fatal error nothing is written any more */
-    int64_t next_due_us;
+    bool stopped;         /* after a fatal error nothing is written any more */
+    int64_t next_due_us;  /* look at the clocks again */
+    struct batch **group; /* those that wait for room, then new ones */
+    size_t group_room;
 
     _Atomic uint64_t commits;
     _Atomic uint64_t batches;
@@ -137,23 +139,30 @@ put_batch(struct writer *writer, struct batch *batch, struct err *err)
 }
 
 static void
+note_room(struct writer *writer, const struct err *err)
+{
+    bool no_room = err_code_kind(err->code) == ERR_KIND_NO_ROOM;
+
+    if (no_room == atomic_load(&writer->no_room)) {
+        return;
+    }
+    if (no_room) {
+        log_error("no room to write, intake waits err=%s ctx=\"%s\"",
+                  err_code_name(err->code), err->detail);
+    } else {
+        log_info("there is room again, intake goes on");
+    }
+    atomic_store(&writer->no_room, no_room);
+}
+
+static void
 note_commit(struct writer *writer,
             const struct err *err,
             int64_t took_us,
             size_t batch_count,
             uint64_t records)
 {
-    bool no_room = err_code_kind(err->code) == ERR_KIND_NO_ROOM;
-
-    if (no_room != atomic_load(&writer->no_room)) {
-        if (no_room) {
-            log_error("no room to write, intake waits err=%s ctx=\"%s\"",
-                      err_code_name(err->code), err->detail);
-        } else {
-            log_info("there is room again, intake goes on");
-        }
-        atomic_store(&writer->no_room, no_room);
-    }
+    note_room(writer, err);
     if (err->code != ERR_OK) {
         atomic_fetch_add(&writer->failed_commits, 1);
         return;
@@ -189,6 +198,25 @@ stop_for_good(struct writer *writer, const struct err *err)
     }
 }
 
+/* When to look at the clocks again if no batch comes before. */
+static void
+look_at_clocks_next(struct writer *writer, const struct err *commit_err)
+{
+    struct err err = {0};
+    int64_t due_us;
+
+    if (commit_err->code != ERR_OK) {
+        due_us = clock_now_us() + WRITER_RETRY_US;
+        if (writer->next_due_us < due_us) {
+            writer->next_due_us = due_us;
+        }
+        return;
+    }
+    due_us = ledger_next_due_us(writer->ledger, &err);
+    writer->next_due_us =
+        err.code == ERR_OK ? due_us : clock_now_us() + WRITER_IDLE_US;
+}
+
 /* One transaction for batch_count batches (0: only the clocks). */
 static void
 commit_group(struct writer *writer,
@@ -214,38 +242,55 @@ commit_group(struct writer *writer,
     if (is_fatal(err)) {
         stop_for_good(writer, err);
     }
-    if (err->code == ERR_OK) {
-        struct err due_err = {0};
+    look_at_clocks_next(writer, err);
+}
 
-        writer->next_due_us = ledger_next_due_us(writer->ledger, &due_err);
-    }
+static bool
+must_wait(struct writer *writer,
+          const struct batch *batch,
+          const struct err *err)
+{
+    return err_code_kind(err->code) == ERR_KIND_NO_ROOM &&
+           batch->wait_for_room && !atomic_load(&writer->no_waiting);
 }
 
 /*
- * Commit a group and hand it back. What has to wait for room is moved to the
- * front of `batches`; returns how many that are.
+ * Commit the batches in groups and hand them back. When one finds no room those
+ * behind it are not tried. What has to wait for room is moved to the front of
+ * the group; returns how many that are.
  */
 static size_t
-commit_and_hand_back(struct writer *writer,
-                     struct batch **batches,
-                     size_t batch_count)
+commit_and_hand_back(struct writer *writer, size_t batch_count)
 {
+    struct batch **group = writer->group;
     struct err err = {0};
     size_t waiting = 0;
+    size_t from = 0;
 
-    if (writer->stopped) {
-        (void)err_set(&err, ERR_IO, "the store failed; the server is stopping");
-    } else {
-        commit_group(writer, batches, batch_count, &err);
-    }
-    for (size_t i = 0; i < batch_count; i++) {
-        if (err_code_kind(err.code) == ERR_KIND_NO_ROOM &&
-            batches[i]->wait_for_room && !atomic_load(&writer->no_waiting)) {
-            batches[waiting++] = batches[i];
-        } else {
-            hand_back(batches[i], &err);
+    do {
+        size_t to = from;
+        uint64_t records = 0;
+
+        while (to < batch_count &&
+               records < writer->options.group_records_max) {
+            records += group[to++]->item_count;
         }
-    }
+        if (writer->stopped) {
+            err = (struct err){0};
+            (void)err_set(&err, ERR_IO,
+                          "the store failed; the server is stopping");
+        } else if (err_code_kind(err.code) != ERR_KIND_NO_ROOM) {
+            err = (struct err){0};
+            commit_group(writer, group + from, to - from, &err);
+        }
+        for (; from < to; from++) {
+            if (must_wait(writer, group[from], &err)) {
+                group[waiting++] = group[from];
+            } else {
+                hand_back(group[from], &err);
+            }
+        }
+    } while (from < batch_count);
     return waiting;
 }
 
@@ -272,14 +317,14 @@ run_job(struct writer *writer, struct writer_job *job)
 
 /* How long to wait for the next batch. */
 static long long
-wait_us(const struct writer *writer, size_t waiting)
+wait_us(struct writer *writer, size_t waiting)
 {
     int64_t until_due_us;
 
-    if (waiting > 0) {
+    if (waiting > 0 || atomic_load(&writer->no_room)) {
         return WRITER_RETRY_US;
     }
-    until_due_us = writer->next_due_us == STATE_NEVER
+    until_due_us = writer->stopped || writer->next_due_us == STATE_NEVER
                        ? WRITER_IDLE_US
                        : writer->next_due_us + 1 - clock_now_us();
     if (until_due_us < 0) {
@@ -288,50 +333,78 @@ wait_us(const struct writer *writer, size_t waiting)
     return until_due_us < WRITER_IDLE_US ? until_due_us : WRITER_IDLE_US;
 }
 
+/* Room in the group for what is taken off the queue next. The queue is never
+ * left alone, or whoever pushes to it would wait as long as the batches that
+ * wait for room do. */
+static bool
+make_group_room(struct writer *writer, size_t waiting)
+{
+    size_t room = waiting + WRITER_GROUP_BATCHES_MAX;
+    struct batch **larger;
+
+    if (room <= writer->group_room) {
+        return true;
+    }
+    larger = realloc(writer->group, 2 * room * sizeof(*larger));
+    if (larger == NULL) {
+        return false;
+    }
+    writer->group = larger;
+    writer->group_room = 2 * room;
+    return true;
+}
+
+/* Run what is work, add the batches to the group; returns the batches in it. */
+static size_t
+sort_items(struct writer *writer, void **items, size_t count, size_t taken)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct writer_job *job = job_of(items[i]);
+
+        if (job != NULL) {
+            run_job(writer, job);
+        } else {
+            writer->group[taken++] = items[i];
+        }
+    }
+    return taken;
+}
+
 static void *
 writer_thread(void *data)
 {
     struct writer *writer = data;
-    struct batch *group[2 * WRITER_GROUP_BATCHES_MAX];
     size_t waiting = 0;
 
     (void)prctl(PR_SET_NAME, "suqiu-writer");
     for (;;) {
         void *items[WRITER_GROUP_BATCHES_MAX];
-        size_t room =
-            waiting < WRITER_GROUP_BATCHES_MAX ? WRITER_GROUP_BATCHES_MAX : 0;
-        size_t count = 0;
-        size_t taken = waiting;
-        uint64_t records = 0;
         bool closed = ring_closed(writer->queue);
+        size_t count;
+        size_t taken;
 
-        if (room > 0) {
-            count = ring_pop_within(writer->queue, items, room,
-                                    wait_us(writer, waiting));
+        if (!make_group_room(writer, waiting)) {
+            struct err err = {0};
+
+            (void)err_set(&err, ERR_NO_MEMORY, "batches");
+            stop_for_good(writer, &err);
+            waiting = commit_and_hand_back(writer, waiting);
         }
+        count = ring_pop_within(writer->queue, items, WRITER_GROUP_BATCHES_MAX,
+                                wait_us(writer, waiting));
         if (count == 0 && closed &&
             (waiting == 0 || writer->stopped ||
              atomic_load(&writer->no_room))) {
             break;
         }
-        for (size_t i = 0; i < count; i++) {
-            struct writer_job *job = job_of(items[i]);
-
-            if (job != NULL) {
-                run_job(writer, job);
-                continue;
-            }
-            group[taken] = items[i];
-            records += group[taken++]->item_count;
-            if (records >= writer->options.group_records_max && i + 1 < count) {
-                waiting = commit_and_hand_back(writer, group, taken);
-                taken = waiting;
-                records = 0;
-            }
-        }
+        taken = sort_items(writer, items, count, waiting);
         if (taken > 0 ||
             (!writer->stopped && clock_now_us() > writer->next_due_us)) {
-            waiting = commit_and_hand_back(writer, group, taken);
+            waiting = commit_and_hand_back(writer, taken);
+        } else if (atomic_load(&writer->no_room) &&
+                   ledger_has_room(writer->ledger)) {
+            /* Nothing waits here, but HTTP sends nothing until it is told. */
+            note_room(writer, &(struct err){0});
         }
     }
     if (waiting > 0) {
@@ -339,7 +412,7 @@ writer_thread(void *data)
 
         (void)err_set(&err, ERR_DISK_FULL, "stopped while there was no room");
         for (size_t i = 0; i < waiting; i++) {
-            hand_back(group[i], &err);
+            hand_back(writer->group[i], &err);
         }
     }
     return NULL;
@@ -360,7 +433,7 @@ writer_new(struct ledger *ledger,
     writer->options = *options;
     writer->next_due_us = ledger_next_due_us(ledger, err);
     writer->queue = ring_new(options->queue_batches_max);
-    if (writer->queue == NULL) {
+    if (writer->queue == NULL || !make_group_room(writer, 0)) {
         (void)err_set(err, ERR_NO_MEMORY, "writer");
     } else if (err->code == ERR_OK &&
                pthread_create(&writer->thread, NULL, writer_thread, writer) !=
@@ -434,6 +507,7 @@ writer_free(struct writer **writer)
         (void)pthread_join((*writer)->thread, NULL);
     }
     ring_free(&(*writer)->queue);
+    free((*writer)->group);
     free(*writer);
     *writer = NULL;
 }

@@ -10,6 +10,7 @@
 
 enum {
     LEDGER_ARENA_BYTES = 1 << 20,
+    LEDGER_CHAIN_BYTES = 64 * 1024,
     LEDGER_CACHE_ROOM_MIN = 4096,
     LEDGER_CHAIN_EVENTS_MAX = 10000, /* events of one ticket that are folded */
     LOG_KEY_BYTES = 8
@@ -168,6 +169,7 @@ ledger_open(struct store *store,
     }
     ledger->store = store;
     arena_init(&ledger->arena, LEDGER_ARENA_BYTES);
+    arena_init(&ledger->chain, LEDGER_CHAIN_BYTES);
     ledger_set_dictionary(ledger, dictionary);
     rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
     if (rc != 0) {
@@ -223,6 +225,7 @@ ledger_close(struct ledger **ledger)
     numbers_free(&l->keys);
     counter_sums_free(&l->sums);
     arena_release(&l->arena);
+    arena_release(&l->chain);
     free(l->near);
     free(l->row_name_ids);
     free(l->cache);
@@ -637,7 +640,9 @@ copy_event(struct arena *arena,
     to->extra = arena_copy(arena, from->extra);
 }
 
-/* All events of a ticket, in the order of time; NULL and err on failure. */
+/* All events of a ticket, in the order of time; NULL and err on failure. They
+ * last until the next call: a batch may hold thousands of events of one ticket,
+ * and each of them may ask for all. */
 static struct chain_event *
 load_chain(struct ledger *ledger,
            const struct ticket_state *state,
@@ -647,10 +652,11 @@ load_chain(struct ledger *ledger,
     size_t max = state->event_count < LEDGER_CHAIN_EVENTS_MAX
                      ? state->event_count
                      : LEDGER_CHAIN_EVENTS_MAX;
-    struct chain_event *chain =
-        arena_alloc(&ledger->arena, (max + 1) * sizeof(*chain));
+    struct chain_event *chain;
     size_t count = 0;
 
+    arena_reset(&ledger->chain);
+    chain = arena_alloc(&ledger->chain, (max + 1) * sizeof(*chain));
     if (chain == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "events");
         return NULL;
@@ -661,7 +667,7 @@ load_chain(struct ledger *ledger,
         if (get_log(ledger, seq, &record, err) != ERR_OK) {
             return NULL;
         }
-        copy_event(&ledger->arena, &record.event, &chain[count].event);
+        copy_event(&ledger->chain, &record.event, &chain[count].event);
         chain[count].seq = seq;
         count++;
         seq = record.previous;
@@ -683,7 +689,7 @@ judge_clocks(struct ledger *ledger, struct ticket_state *state, struct err *err)
         size_t count = 0;
         struct chain_event *chain = load_chain(ledger, state, &count, err);
         struct ticket_event *events =
-            arena_alloc(&ledger->arena, (count + 1) * sizeof(*events));
+            arena_alloc(&ledger->chain, (count + 1) * sizeof(*events));
 
         if (chain == NULL || events == NULL) {
             return err_set(err, ERR_NO_MEMORY, "events");
@@ -1723,6 +1729,13 @@ ledger_totals(const struct ledger *ledger)
             memory_order_relaxed);
     }
     return totals;
+}
+
+bool
+ledger_has_room(const struct ledger *ledger)
+{
+    assert(ledger->txn == NULL);
+    return store_has_room(ledger->store);
 }
 
 int64_t

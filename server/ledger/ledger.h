@@ -126,6 +126,10 @@ uint64_t ledger_next_seq(const struct ledger *ledger);
  * be of two commits. */
 struct ledger_totals ledger_totals(const struct ledger *ledger);
 
+/* After a batch found no room: may the next one be tried? Outside a batch.
+ * Writer thread. */
+bool ledger_has_room(const struct ledger *ledger);
+
 /* When the next clock runs out, STATE_NEVER if none runs; after the last
  * commit. Writer thread. */
 int64_t ledger_next_due_us(struct ledger *ledger, struct err *err);

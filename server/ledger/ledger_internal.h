@@ -73,6 +73,7 @@ struct ledger {
     size_t row_name_count;
 
     struct arena arena;          /* dies with the batch */
+    struct arena chain;          /* the events of one ticket, until the next */
     struct cached_state **cache; /* open addressing by number */
     size_t cache_room;
     size_t cache_used;

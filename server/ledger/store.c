@@ -75,6 +75,16 @@ file_can_grow(const struct store *store)
     return put == (ssize_t)sizeof(zeros);
 }
 
+bool
+store_has_room(const struct store *store)
+{
+    uint64_t used_bytes;
+    uint64_t map_bytes;
+
+    store_usage(store, &used_bytes, &map_bytes);
+    return used_bytes + STORE_PROBE_BYTES <= map_bytes && file_can_grow(store);
+}
+
 enum err_code
 store_commit_err(const struct store *store, int mdb_code, struct err *err)
 {

@@ -81,6 +81,10 @@ enum err_code store_err(struct err *err, int mdb_code, const char *what);
 enum err_code
 store_commit_err(const struct store *store, int mdb_code, struct err *err);
 
+/* May a write be tried: does the data file grow, does the map hold more? Costs
+ * a write behind the end of the file. Only between write transactions. */
+bool store_has_room(const struct store *store);
+
 /* The calls below keep the first error in `err` (it is sticky), so a sequence
  * of them is checked once at its end. */
 

@@ -40,7 +40,7 @@ in_child(uint64_t file_bytes_max)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (file_bytes_max > 0) {
-        const struct rlimit limit = {file_bytes_max, file_bytes_max};
+        const struct rlimit limit = {file_bytes_max, RLIM_INFINITY};
 
         (void)setrlimit(RLIMIT_FSIZE, &limit);
     }

@@ -29,7 +29,7 @@ struct server_process {
 /* How to start; zero is the ordinary way. */
 struct server_start {
     const char *const *flags; /* up to NULL; may be NULL */
-    uint64_t file_bytes_max;  /* RLIMIT_FSIZE; 0: none */
+    uint64_t file_bytes_max;  /* soft RLIMIT_FSIZE; 0: none */
 };
 
 /* Start `suqiu serve --data dir` and wait until it is ready. */
