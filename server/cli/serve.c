@@ -171,6 +171,16 @@ check_access(const struct config *config, struct err *err)
     return ERR_OK;
 }
 
+/* Only with the lock of the directory: they may be another server's. */
+static void
+remove_ports(const struct server *server)
+{
+    char path[CONFIG_TEXT_BYTES + 32];
+
+    (void)snprintf(path, sizeof(path), "%s/ports", server->config.data);
+    (void)unlink(path);
+}
+
 static enum err_code
 open_ledger(struct server *server, struct err *err)
 {
@@ -186,8 +196,11 @@ open_ledger(struct server *server, struct err *err)
                        "say where the data is to live: suqiu serve --data DIR");
     }
     if (store_open(server->config.data, STORE_WRITE, &options, &server->store,
-                   err) != ERR_OK ||
-        ledger_open(server->store, server->dictionary, &server->ledger, err) !=
+                   err) != ERR_OK) {
+        return err->code;
+    }
+    remove_ports(server); /* of one that was killed */
+    if (ledger_open(server->store, server->dictionary, &server->ledger, err) !=
             ERR_OK ||
         writer_new(server->ledger, &writer_options, &server->writer, err) !=
             ERR_OK) {
@@ -376,8 +389,6 @@ say_ready(const struct server *server)
 static void
 close_server(struct server *server)
 {
-    char path[CONFIG_TEXT_BYTES + 32];
-
     feed_free(&server->feed);
     writer_free(&server->writer);
     http_server_free(&server->http);
@@ -399,8 +410,7 @@ close_server(struct server *server)
     wake_close(&server->fatal_wake);
     ledger_close(&server->ledger);
     if (server->store != NULL) {
-        (void)snprintf(path, sizeof(path), "%s/ports", server->config.data);
-        (void)unlink(path);
+        remove_ports(server);
     }
     store_close(&server->store);
     columns_free(&server->columns);
