@@ -49,7 +49,7 @@ enum {
 /*
  * Open over a store that is open for writing. `dictionary` is borrowed until
  * ledger_close or ledger_set_dictionary.
- * Cost    reads 16 bytes a ticket and 40 bytes a ticket of the repeat window
+ * Cost    reads 16 bytes a ticket and 16 bytes for each of its keys
  */
 enum err_code ledger_open(struct store *store,
                           const struct dictionary *dictionary,
