@@ -144,9 +144,13 @@ put_verdict(struct buf *buf,
         }
     }
     put_flags(buf, verdict);
-    buf_printf(buf, "城乡      %s（依据：%.*s",
-               ticket_region_chinese(verdict->region),
-               SPAN_ARGS(verdict->region_evidence.rule));
+    if (verdict->region == TICKET_REGION_UNKNOWN) {
+        buf_put_text(buf, "城乡      未知（没有依据");
+    } else {
+        buf_printf(buf, "城乡      %s（依据：%.*s",
+                   ticket_region_chinese(verdict->region),
+                   SPAN_ARGS(verdict->region_evidence.rule));
+    }
     if (verdict->region_evidence.text.bytes > 0) {
         buf_put_text(buf, " “");
         display_put(buf, verdict->region_evidence.text);

@@ -1,6 +1,5 @@
 /* suqiu version: what is running here, for a report about a fault. */
 #include <event2/event.h>
-#include <hs.h>
 #include <lmdb.h>
 #include <pcre2.h>
 #include <xxhash.h>
@@ -38,7 +37,6 @@ cmd_version(int argc, char **argv)
     buf_printf(&buf, "lmdb %d.%d.%d\n", MDB_VERSION_MAJOR, MDB_VERSION_MINOR,
                MDB_VERSION_PATCH);
     buf_printf(&buf, "pcre2 %s\n", pcre2);
-    buf_printf(&buf, "libhs %s\n", hs_version());
     buf_printf(&buf, "xxhash %u\n", XXH_versionNumber());
     exit_code = cli_put_out(&buf);
     buf_release(&buf);
