@@ -232,7 +232,7 @@ static bool
 none_is_out(const struct judgement *j, enum ticket_type type)
 {
     return type == TICKET_TYPE_COMPLAINT &&
-           j->points.classes[j->class_count] <= 0;
+           j->points.classes[j->class_count] < j->values->complaint_none;
 }
 
 /* Without a model no category knows how common it is: one with many classes
@@ -265,9 +265,6 @@ fill_logits(const struct judgement *j,
                     j->model[i] * model_share + class_prior(j, i);
     }
     logits[j->class_count] += (float)j->values->none_start * point;
-    if (type == TICKET_TYPE_COMPLAINT) {
-        logits[j->class_count] -= (float)j->values->complaint_none * point;
-    }
     if (none_is_out(j, type)) {
         logits[j->class_count] = -1e6F;
     }

@@ -9,9 +9,10 @@
  * digits and Chinese characters one by one, and each two that stand together.
  * A number, in digits or Chinese, is one character `0`. What begins or ends a
  * run of such characters makes a pair with `|`: "|我" began a phrase, "吗|"
- * ended one. The sum of the weights of the n-grams that the model knows is
- * divided by the square root of their number, so that long texts are not
- * louder than short ones.
+ * ended one. What a text says first counts up to four times: callers and
+ * operators begin with the matter. The sum of the weights of the n-grams that
+ * the model knows is divided by the square root of their number, so that long
+ * texts are not louder than short ones.
  */
 #ifndef ANALYZERS_MODEL_H
 #define ANALYZERS_MODEL_H
@@ -25,8 +26,9 @@
 enum {
     MODEL_FEATURES_MAX = 60000,
     MODEL_TEXT_NGRAMS_MAX = 4096, /* of one text; the rest is not looked at */
-    MODEL_NGRAM_BYTES = 8,        /* two characters and NUL */
-    MODEL_WEIGHT_MAX = 1000       /* hundredths of a logit, either sign */
+    MODEL_TIMES_MAX = 4,
+    MODEL_NGRAM_BYTES = 8,  /* two characters and NUL */
+    MODEL_WEIGHT_MAX = 1000 /* hundredths of a logit, either sign */
 };
 
 struct taxonomy;
@@ -46,6 +48,7 @@ struct model_ngram {
     uint32_t key;
     uint16_t first; /* characters [first, last] of the cleaned text */
     uint16_t last;
+    uint16_t times; /* it counts, 1..MODEL_TIMES_MAX */
 };
 
 /* The n-grams of a text, repeated ones repeated, in the order of their ends;

@@ -17,9 +17,15 @@ static const double idf_scale = 3.0;     /* keeps restraint near 0.1 */
 static const double gradient_end = 1e-3; /* largest slope left at the end */
 static const double armijo_share = 1e-4; /* of the promised decrease */
 
-/* A text as sorted keys, repeated ones repeated. */
+/* An n-gram and how often it counts. */
+struct counted {
+    uint32_t key;
+    uint32_t times;
+};
+
+/* A text as sorted n-grams, repeated ones repeated. */
 struct text {
-    size_t first; /* into keys */
+    size_t first; /* into ngrams of the trainer */
     size_t count;
     size_t class_index;
     double weight;
@@ -30,10 +36,10 @@ struct trainer {
     struct text *texts;
     size_t text_count;
     size_t text_room;
-    uint32_t *keys;
-    size_t key_count;
-    size_t key_room;
-    struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
+    struct counted *ngrams;
+    size_t ngram_count;
+    size_t ngram_room;
+    struct model_ngram work[MODEL_TEXT_NGRAMS_MAX];
 };
 
 /* ------------------------------------------------------------------- texts */
@@ -54,7 +60,7 @@ trainer_free(struct trainer **trainer)
 {
     if (*trainer != NULL) {
         free((*trainer)->texts);
-        free((*trainer)->keys);
+        free((*trainer)->ngrams);
         free(*trainer);
         *trainer = NULL;
     }
@@ -73,6 +79,15 @@ compare_keys(const void *left, const void *right)
     uint32_t b = *(const uint32_t *)right;
 
     return (a > b) - (a < b);
+}
+
+static int
+compare_ngrams(const void *left, const void *right)
+{
+    const struct counted *a = left;
+    const struct counted *b = right;
+
+    return (a->key > b->key) - (a->key < b->key);
 }
 
 /* The array with room for `need` members of `size`, or NULL: it is unchanged
@@ -102,9 +117,9 @@ trainer_add(struct trainer *trainer,
             double weight,
             struct err *err)
 {
-    size_t count = model_ngrams(text, trainer->ngrams);
+    size_t count = model_ngrams(text, trainer->work);
     struct text *texts;
-    uint32_t *keys;
+    struct counted *ngrams;
 
     assert(class_index < trainer->class_count);
     if (trainer->text_count == TRAIN_TEXTS_MAX) {
@@ -114,20 +129,21 @@ trainer_add(struct trainer *trainer,
     texts = make_room(trainer->texts, &trainer->text_room,
                       trainer->text_count + 1, sizeof(*texts));
     trainer->texts = texts != NULL ? texts : trainer->texts;
-    keys = make_room(trainer->keys, &trainer->key_room,
-                     trainer->key_count + count + 1, sizeof(*keys));
-    trainer->keys = keys != NULL ? keys : trainer->keys;
-    if (texts == NULL || keys == NULL) {
+    ngrams = make_room(trainer->ngrams, &trainer->ngram_room,
+                       trainer->ngram_count + count + 1, sizeof(*ngrams));
+    trainer->ngrams = ngrams != NULL ? ngrams : trainer->ngrams;
+    if (texts == NULL || ngrams == NULL) {
         return err_set(err, ERR_NO_MEMORY, "train");
     }
-    keys += trainer->key_count;
+    ngrams += trainer->ngram_count;
     for (size_t i = 0; i < count; i++) {
-        keys[i] = trainer->ngrams[i].key;
+        ngrams[i] =
+            (struct counted){trainer->work[i].key, trainer->work[i].times};
     }
-    qsort(keys, count, sizeof(*keys), compare_keys);
+    qsort(ngrams, count, sizeof(*ngrams), compare_ngrams);
     trainer->texts[trainer->text_count++] =
-        (struct text){trainer->key_count, count, class_index, weight};
-    trainer->key_count += count;
+        (struct text){trainer->ngram_count, count, class_index, weight};
+    trainer->ngram_count += count;
     return ERR_OK;
 }
 
@@ -199,7 +215,7 @@ count_texts(const struct trainer *trainer,
             const struct train_options *options,
             struct problem *problem)
 {
-    uint32_t *all = malloc((trainer->key_count + 1) * sizeof(*all));
+    uint32_t *all = malloc((trainer->ngram_count + 1) * sizeof(*all));
     size_t count = 0;
 
     if (all == NULL) {
@@ -207,15 +223,15 @@ count_texts(const struct trainer *trainer,
     }
     for (size_t t = 0; t < trainer->text_count; t++) {
         const struct text *text = &trainer->texts[t];
-        const uint32_t *keys = trainer->keys + text->first;
+        const struct counted *ngrams = trainer->ngrams + text->first;
 
         if (!learns_from(trainer, t, fold, folds)) {
             continue;
         }
         problem->text_count++;
         for (size_t i = 0; i < text->count; i++) {
-            if (i == 0 || keys[i] != keys[i - 1]) {
-                all[count++] = keys[i];
+            if (i == 0 || ngrams[i].key != ngrams[i - 1].key) {
+                all[count++] = ngrams[i].key;
             }
         }
     }
@@ -247,23 +263,23 @@ fill_row(const struct trainer *trainer,
          const struct problem *problem,
          struct entry *row)
 {
-    const uint32_t *keys = trainer->keys + text->first;
+    const struct counted *ngrams = trainer->ngrams + text->first;
     size_t count = 0;
     size_t known = 0;
 
     for (size_t i = 0; i < text->count;) {
+        uint32_t key = ngrams[i].key;
         size_t feature =
-            find_feature(problem->keys, problem->feature_count, keys[i]);
-        size_t next = i;
+            find_feature(problem->keys, problem->feature_count, key);
+        uint32_t times = 0;
 
-        while (next < text->count && keys[next] == keys[i]) {
-            next++;
+        for (; i < text->count && ngrams[i].key == key; i++) {
+            times += ngrams[i].times;
         }
         if (feature != SIZE_MAX) {
-            row[count++] = (struct entry){(uint32_t)feature, (float)(next - i)};
-            known += next - i;
+            row[count++] = (struct entry){(uint32_t)feature, (float)times};
+            known += times;
         }
-        i = next;
     }
     for (size_t i = 0; i < count; i++) {
         row[i].value *=
@@ -291,7 +307,7 @@ problem_fill(const struct trainer *trainer,
     problem->starts = calloc(problem->text_count + 1, sizeof(size_t));
     problem->classes = calloc(problem->text_count + 1, sizeof(size_t));
     problem->text_weights = calloc(problem->text_count + 1, sizeof(double));
-    problem->entries = calloc(trainer->key_count + 1, sizeof(struct entry));
+    problem->entries = calloc(trainer->ngram_count + 1, sizeof(struct entry));
     problem->chances = calloc(trainer->class_count, sizeof(double));
     if (problem->starts == NULL || problem->classes == NULL ||
         problem->text_weights == NULL || problem->entries == NULL ||
@@ -663,15 +679,18 @@ trainer_judge(const struct trainer *trainer,
     assert(text < trainer->text_count);
     memset(logits, 0, trained->class_count * sizeof(*logits));
     for (size_t i = 0; i < one->count; i++) {
-        size_t feature = find_feature(trained->keys, trained->feature_count,
-                                      trainer->keys[one->first + i]);
+        const struct counted *ngram = &trainer->ngrams[one->first + i];
+        size_t feature =
+            find_feature(trained->keys, trained->feature_count, ngram->key);
 
         if (feature == SIZE_MAX) {
             continue;
         }
-        known++;
+        known += ngram->times;
         for (size_t c = 0; c < trained->class_count; c++) {
-            logits[c] += trained->weights[feature * trained->class_count + c];
+            logits[c] +=
+                (float)(trained->weights[feature * trained->class_count + c] *
+                        (int32_t)ngram->times);
         }
     }
     for (size_t c = 0; c < trained->class_count; c++) {

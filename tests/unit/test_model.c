@@ -131,12 +131,31 @@ logits_are_bias_plus_weights_over_the_root_of_known_ngrams(void **state)
     float logits[SCORING_CLASSES_MAX];
 
     (void)state;
+    /* Both known n-grams are among the first letters and count four times. */
     model_score(model, cleaned("停电"), logits);
-    assert_true(fabsf(logits[0] - (0.5F - 0.3F / sqrtf(2.0F))) < 1e-5F);
-    assert_true(fabsf(logits[1] - (-0.5F + 6.0F / sqrtf(2.0F))) < 1e-5F);
-    assert_true(fabsf(logits[2] - (-1.0F / sqrtf(2.0F))) < 1e-5F);
+    assert_true(fabsf(logits[0] - (0.5F - 4 * 0.3F / sqrtf(8.0F))) < 1e-5F);
+    assert_true(fabsf(logits[1] - (-0.5F + 4 * 6.0F / sqrtf(8.0F))) < 1e-5F);
+    assert_true(fabsf(logits[2] - (-4 * 1.0F / sqrtf(8.0F))) < 1e-5F);
     model_score(model, cleaned("没有见过"), logits);
     assert_true(fabsf(logits[0] - 0.5F) < 1e-5F);
+    model_free(&model);
+}
+
+static void
+what_is_said_first_counts_more(void **state)
+{
+    struct model *model = build(HEADER "(bias)\t0\t0\t0\n骂\t2.00\t0\t0\n"
+                                       "修\t0\t2.00\t0\n");
+    float first[SCORING_CLASSES_MAX];
+    float later[SCORING_CLASSES_MAX];
+
+    (void)state;
+    model_score(model, cleaned("骂，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，修"),
+                first);
+    model_score(model, cleaned("修，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，骂"),
+                later);
+    assert_true(first[0] > 3.9F * first[1]);
+    assert_true(later[1] > 3.9F * later[0]);
     model_free(&model);
 }
 
@@ -155,7 +174,8 @@ many_strong_weights_do_not_run_over(void **state)
     }
     text[3 * 1199] = '\0'; /* an odd number: nothing was pasted twice */
     model_score(model, cleaned(text), logits);
-    known = 1199.0F + 1198.0F;
+    /* 4 x 4, 4 x 3, 8 x 2 and 1183 x 1, and the pairs but for the first. */
+    known = 1227.0F + 1223.0F;
     assert_true(fabsf(logits[0] - 10.0F * sqrtf(known)) < 0.1F);
     assert_true(fabsf(logits[1] + 10.0F * sqrtf(known)) < 0.1F);
     model_free(&model);
@@ -397,6 +417,7 @@ main(void)
         cmocka_unit_test(a_long_text_is_cut_where_the_room_ends),
         cmocka_unit_test(
             logits_are_bias_plus_weights_over_the_root_of_known_ngrams),
+        cmocka_unit_test(what_is_said_first_counts_more),
         cmocka_unit_test(many_strong_weights_do_not_run_over),
         cmocka_unit_test(reasons_are_the_ngrams_that_speak_loudest),
         cmocka_unit_test(a_wrong_table_is_refused_with_its_line),
