@@ -4,11 +4,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "analyzers/dictionary_file.h"
+#include "analyzers/settings.h"
 
 /* --- settings --- */
 
-enum setting {
+enum {
     SETTING_WINDOW,
     SETTING_REPEAT,
     SETTING_THIRD,
@@ -19,12 +19,7 @@ enum setting {
     SETTING_COUNT
 };
 
-static const struct {
-    const char *key;
-    const char *unit;
-    uint64_t min;
-    uint64_t max;
-} settings_known[SETTING_COUNT] = {
+static const struct setting settings_known[SETTING_COUNT] = {
     [SETTING_WINDOW] = {"repeat.window_days", "days", 1, 366},
     [SETTING_REPEAT] = {"repeat.calls_min", "calls", 2, 1000},
     [SETTING_THIRD] = {"repeat.third_call_min", "calls", 2, 1000},
@@ -35,66 +30,6 @@ static const struct {
     [SETTING_CANDIDATES] = {"repeat.candidates_max", "tickets", 1, 1024},
 };
 
-static enum err_code
-read_setting(const struct table *table,
-             size_t row,
-             const size_t *columns,
-             uint64_t *values,
-             struct err *err)
-{
-    struct span key = table_cell(table, row, columns[0]);
-    struct span unit = table_cell(table, row, columns[2]);
-    size_t i = 0;
-
-    if (!span_starts(key, SPAN_LITERAL("repeat."))) {
-        return ERR_OK;
-    }
-    while (i < SETTING_COUNT && !span_is(key, settings_known[i].key)) {
-        i++;
-    }
-    if (i == SETTING_COUNT) {
-        return table_error(table, row, columns[0], ERR_BAD_TABLE, err,
-                           "there is no setting '%.*s'", SPAN_ARGS(key));
-    }
-    if (values[i] != UINT64_MAX) {
-        return table_error(table, row, columns[0], ERR_BAD_TABLE, err,
-                           "'%.*s' is set twice", SPAN_ARGS(key));
-    }
-    if (!span_is(unit, settings_known[i].unit)) {
-        return table_error(table, row, columns[2], ERR_BAD_TABLE, err,
-                           "'%.*s' is in %s, not in '%.*s'", SPAN_ARGS(key),
-                           settings_known[i].unit, SPAN_ARGS(unit));
-    }
-    return dictionary_file_number(table, row, columns[1], settings_known[i].min,
-                                  settings_known[i].max, &values[i], err);
-}
-
-static enum err_code
-read_settings(const struct table *table, uint64_t *values, struct err *err)
-{
-    static const char *const names[] = {"key", "value", "unit"};
-    size_t columns[3];
-    enum err_code code = dictionary_file_columns(table, names, 3, columns, err);
-
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        values[i] = UINT64_MAX;
-    }
-    for (size_t row = 0; code == ERR_OK && row < table_row_count(table);
-         row++) {
-        code = read_setting(table, row, columns, values, err);
-    }
-    for (size_t i = 0; code == ERR_OK && i < SETTING_COUNT; i++) {
-        if (values[i] == UINT64_MAX) {
-            code = err_set(err, ERR_BAD_TABLE,
-                           "%s: the setting %s is missing; add a row with a "
-                           "number of %s",
-                           table_name(table), settings_known[i].key,
-                           settings_known[i].unit);
-        }
-    }
-    return code;
-}
-
 enum err_code
 repeat_settings_build(const struct dictionary_file *files,
                       size_t file_count,
@@ -102,16 +37,11 @@ repeat_settings_build(const struct dictionary_file *files,
                       struct err *err)
 {
     uint64_t values[SETTING_COUNT];
-    struct table *table = NULL;
     struct repeat_settings *settings;
     enum err_code code =
-        dictionary_file_table(files, file_count, "settings.csv", &table, err);
+        settings_read(files, file_count, "repeat.", settings_known,
+                      SETTING_COUNT, values, err);
 
-    if (code != ERR_OK) {
-        return code;
-    }
-    code = read_settings(table, values, err);
-    table_free(&table);
     if (code != ERR_OK) {
         return code;
     }

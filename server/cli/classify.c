@@ -9,7 +9,7 @@
 #include "server/base/progress.h"
 #include "server/cli/cli.h"
 #include "server/cli/open_dictionary.h"
-#include "server/cli/verdict_json.h"
+#include "server/serve/verdict_json.h"
 #include "server/decode/ticket_decode.h"
 
 enum {

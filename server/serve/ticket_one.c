@@ -6,6 +6,7 @@
 
 #include "analyzers/deadline.h"
 #include "server/serve/query.h"
+#include "server/serve/verdict_json.h"
 
 struct one {
     const struct list_request *request;
@@ -117,22 +118,11 @@ put_evidence(struct one *one, const struct evidence *evidence)
         cut_chars(evidence_source(&one->record.ticket, evidence->field),
                   evidence->start, evidence->end);
 
-    json_open_object(json);
-    json_put_string(json, "rule", evidence->rule);
-    json_put_text(json, "field", evidence_field_name(evidence->field));
-    json_put_uint(json, "start", evidence->start);
-    json_put_uint(json, "end", evidence->end);
-    if (text.data == NULL) {
-        json_put_text(json, "text", "");
-    } else {
-        put_masked(one, "text", evidence_mask(evidence->field), text);
+    if (text.data != NULL) {
+        text = mask_field(one->request->role, evidence_mask(evidence->field),
+                          text, &one->scratch);
     }
-    json_put_double(json, "weight", evidence->weight / 100.0);
-    if (evidence->category != TICKET_CATEGORY_NONE) {
-        json_put_text(json, "category",
-                      ticket_category_wire(evidence->category));
-    }
-    json_close_object(json);
+    verdict_put_evidence(json, evidence, text);
 }
 
 /* ---- parts ---- */
@@ -194,18 +184,8 @@ put_verdict(struct one *one)
     put_name(one, "subcategory", state->subcategory_id);
     put_name(one, "topic", state->topic_id);
     json_put_double(json, "confidence", verdict->confidence_permille / 1000.0);
-    json_key(json, "runner_up");
-    json_text(json, verdict->runner_up == TICKET_CATEGORY_NONE
-                        ? NULL
-                        : ticket_category_wire(verdict->runner_up));
-    json_key(json, "secondary");
-    json_open_array(json);
-    for (unsigned c = 1; c < TICKET_CATEGORY_COUNT; c++) {
-        if ((verdict->secondary >> c & 1) != 0) {
-            json_text(json, ticket_category_wire((enum ticket_category)c));
-        }
-    }
-    json_close_array(json);
+    verdict_put_runner_up(json, verdict->runner_up);
+    verdict_put_secondary(json, verdict->secondary);
     json_put_text(json, "region", ticket_region_wire(state->region));
     json_key(json, "evidence");
     json_open_array(json);
@@ -215,14 +195,7 @@ put_verdict(struct one *one)
     json_close_array(json);
     json_key(json, "region_evidence");
     put_evidence(one, &verdict->region_evidence);
-    json_key(json, "flags");
-    json_open_array(json);
-    for (unsigned i = 0; i < VERDICT_FLAG_COUNT; i++) {
-        if ((verdict->flags >> i & 1) != 0) {
-            json_text(json, verdict_flag_name((enum verdict_flag)(1u << i)));
-        }
-    }
-    json_close_array(json);
+    verdict_put_flags(json, verdict->flags);
     put_name(one, "matter", state->matter_id);
     put_name(one, "dictionary", verdict->dictionary_id);
 }
