@@ -73,6 +73,30 @@ get_record(struct ticket_check *check, uint64_t seq, struct record *out)
     return false;
 }
 
+/* The record of a chain of this ticket: of the kind, and leading back. */
+static bool
+get_own_record(struct ticket_check *check,
+               uint64_t seq,
+               enum record_kind kind,
+               const char *kind_words,
+               struct record *out)
+{
+    uint64_t number = check->found->number;
+
+    if (!get_record(check, seq, out)) {
+        return false;
+    }
+    if (out->kind != kind || out->number != number || out->previous >= seq) {
+        fsck_say(check->fsck,
+                 "state of ticket %" PRIu64 ": log record %" PRIu64
+                 ": expected %s of this ticket, found kind %d of "
+                 "ticket %" PRIu64,
+                 number, seq, kind_words, (int)out->kind, out->number);
+        return false;
+    }
+    return true;
+}
+
 /* --- keys --------------------------------------------------------------- */
 
 /* The keys of one version are links of the state (as long as there is room). */
@@ -148,16 +172,7 @@ check_versions(struct ticket_check *check)
     while (seq != 0) {
         struct record record;
 
-        if (!get_record(check, seq, &record)) {
-            return false;
-        }
-        if (record.kind != RECORD_TICKET || record.number != found->number ||
-            record.previous >= seq) {
-            fsck_say(check->fsck,
-                     "state of ticket %" PRIu64 ": log record %" PRIu64
-                     ": expected a version of this ticket, found kind %d of "
-                     "ticket %" PRIu64,
-                     found->number, seq, (int)record.kind, record.number);
+        if (!get_own_record(check, seq, RECORD_TICKET, "a version", &record)) {
             return false;
         }
         check_version_keys(check, &record, count == 0, seen, &seen_count);
@@ -186,16 +201,7 @@ check_events(struct ticket_check *check)
     while (seq != 0) {
         struct record record;
 
-        if (!get_record(check, seq, &record)) {
-            return false;
-        }
-        if (record.kind != RECORD_EVENT || record.number != found->number ||
-            record.previous >= seq) {
-            fsck_say(check->fsck,
-                     "state of ticket %" PRIu64 ": log record %" PRIu64
-                     ": expected an event of this ticket, found kind %d of "
-                     "ticket %" PRIu64,
-                     found->number, seq, (int)record.kind, record.number);
+        if (!get_own_record(check, seq, RECORD_EVENT, "an event", &record)) {
             return false;
         }
         if (check->event_count == room) {
