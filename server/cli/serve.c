@@ -48,6 +48,7 @@ struct server {
     struct facts_intake *facts;
     struct serve_routes *routes;
     struct feed *feed;
+    char spool_dir[CONFIG_TEXT_BYTES + 32];
     int64_t started_us;
     struct event *ev_term;
     struct event *ev_int;
@@ -275,8 +276,12 @@ take_facts(void *data,
 static enum err_code
 open_routes(struct server *server, struct err *err)
 {
+    (void)snprintf(server->spool_dir, sizeof(server->spool_dir), "%s/spool",
+                   server->config.data);
     struct serve_context context = {.store = server->store,
                                     .ids = ledger_ids(server->ledger),
+                                    .base = server->base,
+                                    .spool_dir = server->spool_dir,
                                     .dictionary = tell_dictionary,
                                     .totals = tell_totals,
                                     .pipeline = tell_pipeline,

@@ -11,6 +11,7 @@
 #include "server/ledger/ledger.h"
 #include "server/serve/mask.h"
 
+struct event_base;   /* libevent */
 struct http_request; /* server/serve/http.h */
 
 /* What the pipeline tells about itself; counts since the start. */
@@ -34,6 +35,11 @@ typedef void serve_facts_done(void *data, const struct err *err);
 struct serve_context {
     const struct store *store;
     const struct numbers *ids; /* ledger_ids; NULL: search the disk */
+
+    /* The loop of the HTTP server and a directory for workbooks in the making
+     * (made when it is not there). NULL: no workbooks. Borrowed. */
+    struct event_base *base;
+    const char *spool_dir;
 
     /* The dictionary in force; borrowed until the handler returns to the
      * loop. */

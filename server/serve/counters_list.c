@@ -257,6 +257,7 @@ counters_close(void *state)
 
 const struct list_source counters_source = {
     .name = "counters",
+    .chinese = "统计",
     .params = counters_params,
     .state_bytes = sizeof(struct counters_list),
     .open = counters_open,

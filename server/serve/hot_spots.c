@@ -377,6 +377,7 @@ spots_close(void *state)
 
 const struct list_source hot_spots_source = {
     .name = "hot-spots",
+    .chinese = "热点",
     .params = spot_params,
     .state_bytes = sizeof(struct spots_list),
     .open = spots_open,

@@ -224,6 +224,7 @@ indicators_put_totals(const void *state,
 
 const struct list_source indicators_source = {
     .name = "indicators",
+    .chinese = "指标",
     .params = indicator_params,
     .state_bytes = sizeof(struct indicators_list),
     .open = indicators_open,

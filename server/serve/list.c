@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analyzers/ticket.h"
+#include "server/base/cell_guard.h"
 
 enum { LIST_DIGITS_SAFE_MAX = 11 /* a spreadsheet shows more as 1.2E+15 */ };
 
@@ -99,13 +100,6 @@ ndjson_row_end(struct list_writer *writer)
 
 /* ---- CSV (RFC 4180) ---- */
 
-/* Would a spreadsheet run this cell as a formula? */
-static bool
-starts_formula(struct span text)
-{
-    return text.bytes > 0 && strchr("=+-@\t\r", text.data[0]) != NULL;
-}
-
 /* More digits than a spreadsheet keeps, or a zero in front. */
 static bool
 loses_digits(struct span text)
@@ -150,8 +144,8 @@ static void
 put_csv_text(struct list_writer *writer, struct span text, bool digits)
 {
     struct buf *buf = writer->buf;
-    bool formula = starts_formula(text);
-    bool guard = digits && writer->for_excel && loses_digits(text);
+    bool formula = cell_is_formula(text);
+    bool guard = digits && writer->style.for_excel && loses_digits(text);
 
     if (!formula && !guard && !needs_quotes(text)) {
         buf_put_span(buf, text);
@@ -159,7 +153,7 @@ put_csv_text(struct list_writer *writer, struct span text, bool digits)
     }
     buf_put_char(buf, '"');
     if (formula) {
-        buf_put_char(buf, '\'');
+        buf_put_char(buf, CELL_GUARD);
     }
     put_quoted(buf, text);
     if (guard) {
@@ -171,13 +165,16 @@ put_csv_text(struct list_writer *writer, struct span text, bool digits)
 static void
 csv_begin(struct list_writer *writer)
 {
-    buf_put_text(writer->buf, "\xEF\xBB\xBF");
+    if (!writer->style.no_mark) {
+        buf_put_text(writer->buf, "\xEF\xBB\xBF");
+    }
     for (size_t i = 0; i < writer->column_count; i++) {
         if (i > 0) {
-            buf_put_char(writer->buf, ',');
+            buf_put_char(writer->buf, writer->style.separator);
         }
-        buf_put_text(writer->buf, writer->for_excel ? writer->columns[i].chinese
-                                                    : writer->columns[i].name);
+        buf_put_text(writer->buf, writer->style.for_excel
+                                      ? writer->columns[i].chinese
+                                      : writer->columns[i].name);
     }
     buf_put_text(writer->buf, "\r\n");
 }
@@ -188,8 +185,8 @@ put_csv_words(struct list_writer *writer, const struct list_cell *cell)
     struct buf *buf = writer->buf;
 
     buf_put_char(buf, '"');
-    if (cell->word_count > 0 && starts_formula(cell->words[0])) {
-        buf_put_char(buf, '\'');
+    if (cell->word_count > 0 && cell_is_formula(cell->words[0])) {
+        buf_put_char(buf, CELL_GUARD);
     }
     for (size_t i = 0; i < cell->word_count; i++) {
         if (i > 0) {
@@ -197,7 +194,7 @@ put_csv_words(struct list_writer *writer, const struct list_cell *cell)
         }
         put_quoted(buf, cell->words[i]);
     }
-    if (writer->for_excel && cell->word_count == 1 &&
+    if (writer->style.for_excel && cell->word_count == 1 &&
         loses_digits(cell->words[0])) {
         buf_put_char(buf, '\t');
     }
@@ -215,7 +212,7 @@ csv_cell(struct list_writer *writer,
 
     (void)column;
     if (writer->column > 0) {
-        buf_put_char(buf, ',');
+        buf_put_char(buf, writer->style.separator);
     }
     if (cell->missing) {
         return;
@@ -255,18 +252,19 @@ csv_row_end(struct list_writer *writer)
 const struct list_form list_form_json = {"",
                                          "application/json",
                                          true,
+                                         false,
                                          json_form_begin,
                                          json_form_cell,
                                          json_form_row_end,
                                          json_form_end};
 const struct list_form list_form_ndjson = {
-    ".ndjson",      "application/x-ndjson", false,  ndjson_begin,
-    json_form_cell, ndjson_row_end,         nothing};
+    ".ndjson",    "application/x-ndjson", false,          false,
+    ndjson_begin, json_form_cell,         ndjson_row_end, nothing};
 const struct list_form list_form_csv = {
-    ".csv",   "text/csv; charset=utf-8; header=present",
-    false,    csv_begin,
-    csv_cell, csv_row_end,
-    nothing};
+    ".csv",      "text/csv; charset=utf-8; header=present",
+    false,       false,
+    csv_begin,   csv_cell,
+    csv_row_end, nothing};
 
 /* ---- the writer ---- */
 
@@ -275,7 +273,7 @@ list_begin(struct list_writer *writer,
            const struct list_form *form,
            const struct list_column *columns,
            size_t column_count,
-           bool for_excel,
+           const struct list_style *style,
            struct buf *buf,
            struct json_out *json)
 {
@@ -283,9 +281,14 @@ list_begin(struct list_writer *writer,
     *writer = (struct list_writer){.form = form,
                                    .columns = columns,
                                    .column_count = column_count,
-                                   .for_excel = for_excel,
                                    .buf = buf,
                                    .json = json};
+    if (style != NULL) {
+        writer->style = *style;
+    }
+    if (writer->style.separator == '\0') {
+        writer->style.separator = ',';
+    }
     form->begin(writer);
 }
 

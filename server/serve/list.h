@@ -1,14 +1,13 @@
 /*
- * list: rows of named columns, written as JSON, NDJSON or CSV.
+ * list: rows of named columns, written as JSON, NDJSON, CSV or a workbook.
  *
  * One definition of columns and one function that puts cells give every form
- * of a list. A form is a table of four functions (struct list_form); a further
- * one (xlsx) joins by another such table.
+ * of a list. A form is a table of four functions (struct list_form).
  *
  *   list_begin -> list_text, list_int, … one a column, row after row ->
  * list_end
  *
- * Effects   writes into the buf of the writer
+ * Effects   writes into the buf of the writer, or into its workbook
  */
 #ifndef SERVE_LIST_H
 #define SERVE_LIST_H
@@ -49,12 +48,22 @@ struct list_cell {
 };
 
 struct list_writer;
+struct xlsx_writer; /* server/sheet/xlsx_write.h */
+
+/* How the rows are written. */
+struct list_style {
+    bool for_excel; /* CSV: Chinese heads, long digits kept as text */
+    bool no_mark;   /* CSV: without a byte-order mark */
+    char separator; /* CSV: between cells; 0 is a comma */
+    struct xlsx_writer *workbook; /* of list_form_xlsx; borrowed */
+};
 
 /* One way of writing. */
 struct list_form {
     const char *suffix;       /* ".csv"; "" is the JSON page */
     const char *content_type; /* with its charset */
     bool paged;               /* has limit, cursor and totals */
+    bool workbook;            /* rows go to a workbook, not to the buf */
     void (*begin)(struct list_writer *writer);
     void (*cell)(struct list_writer *writer,
                  const struct list_column *column,
@@ -66,12 +75,15 @@ struct list_form {
 extern const struct list_form list_form_json; /* the array of objects only */
 extern const struct list_form list_form_ndjson;
 extern const struct list_form list_form_csv;
+/* For people: Chinese heads and Chinese for the words of the records' format;
+ * yes/no is 是/否. list_sheet.c */
+extern const struct list_form list_form_xlsx;
 
 struct list_writer {
     const struct list_form *form;
     const struct list_column *columns; /* borrowed */
     size_t column_count;
-    bool for_excel; /* CSV: Chinese heads, long digits kept as text */
+    struct list_style style;
     struct buf *buf;
     struct json_out *json; /* of the JSON form: inside an array */
     struct json_out own_json;
@@ -79,12 +91,13 @@ struct list_writer {
     size_t row_count;
 };
 
-/* `json`: where the JSON form writes its array; NULL for the other forms. */
+/* `style` is copied; NULL is the plain one. `json`: where the JSON form writes
+ * its array; NULL for the other forms. */
 void list_begin(struct list_writer *writer,
                 const struct list_form *form,
                 const struct list_column *columns,
                 size_t column_count,
-                bool for_excel,
+                const struct list_style *style,
                 struct buf *buf,
                 struct json_out *json);
 

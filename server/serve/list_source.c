@@ -4,7 +4,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-const char *const list_common_params[] = {"limit", "cursor", "excel", NULL};
+#include "server/base/clock.h"
+#include "server/serve/list_encoding.h"
+
+const char *const list_common_params[] = {"limit", "cursor", "excel",
+                                          "encoding", NULL};
 
 static void *
 state_open(const struct list_source *source,
@@ -78,7 +82,7 @@ put_page(const struct list_source *source,
     json_init(&json, out);
     json_open_object(&json);
     json_key(&json, "items");
-    list_begin(&writer, &list_form_json, columns, column_count, false, out,
+    list_begin(&writer, &list_form_json, columns, column_count, NULL, out,
                &json);
     if (source->fill(state, request, reader, &writer, limit, &more, err) !=
         ERR_OK) {
@@ -131,45 +135,133 @@ struct list_export {
     const struct list_form *form;
     struct list_request request;
     void *state;
+    struct reader reader;
+    bool reading;             /* `reader` is open */
+    int64_t snapshot_mono_us; /* when it was opened */
+    uint64_t snapshot;        /* the first one's sequence */
     struct list_writer writer;
+    struct list_style style;
     bool begun;
     uint64_t rows_left; /* of an explicit limit */
-    bool for_excel;
+    enum list_encoding encoding;
+    struct list_encoder encoder;
+    struct buf plain; /* the piece in UTF-8, when another encoding is asked */
 };
+
+static enum err_code
+read_encoding(struct list_export *list, struct err *err)
+{
+    struct span word = params_get(list->request.params, "encoding");
+
+    list->encoding = LIST_UTF8_MARK;
+    if (word.bytes == 0) {
+        return ERR_OK;
+    }
+    if (list->form != &list_form_csv) {
+        return err_set_field(err, ERR_BAD_VALUE, "encoding",
+                             "only the form .csv has encodings; the others are "
+                             "always UTF-8");
+    }
+    if (!list_encoding_from(word, &list->encoding)) {
+        return err_set_field(
+            err, ERR_BAD_VALUE, "encoding",
+            "encoding is utf-8-bom (the default), utf-8, gb18030 or utf-16le");
+    }
+    list->style.no_mark =
+        list->encoding == LIST_UTF8 || list->encoding == LIST_GB18030;
+    list->style.separator = list->encoding == LIST_UTF16LE ? '\t' : ',';
+    return list_encoder_open(&list->encoder, list->encoding, err);
+}
+
+static enum err_code
+open_snapshot(struct list_export *list, struct err *err)
+{
+    int64_t now_us = clock_mono_us();
+
+    if (!list->reading) {
+        list->reading = reader_begin(list->request.context->store,
+                                     &list->reader, err) == ERR_OK;
+        list->snapshot_mono_us = now_us;
+    } else if (now_us - list->snapshot_mono_us > LIST_SNAPSHOT_US) {
+        list->reading = reader_renew(&list->reader, err) == ERR_OK;
+        list->snapshot_mono_us = now_us;
+    }
+    return err->code;
+}
 
 enum err_code
 list_export_open(const struct list_source *source,
                  const struct list_form *form,
                  const struct list_request *request,
+                 struct xlsx_writer *workbook,
                  struct list_export **out,
                  struct err *err)
 {
     struct list_export *list = calloc(1, sizeof(*list));
-    struct reader reader;
     bool given;
 
+    assert(form->workbook == (workbook != NULL));
     if (list == NULL) {
         return err_set(err, ERR_NO_MEMORY, "export");
     }
     list->source = source;
     list->form = form;
     list->request = *request;
+    list->style.workbook = workbook;
+    buf_init(&list->plain, LIST_PAGE_BYTES_MAX);
     if (params_check(request->params, source->params, list_common_params,
                      err) == ERR_OK &&
         params_uint(request->params, "limit", 1, UINT32_MAX, UINT64_MAX,
                     &list->rows_left, err) == ERR_OK &&
-        params_switch(request->params, "excel", &given, &list->for_excel,
+        params_switch(request->params, "excel", &given, &list->style.for_excel,
                       err) == ERR_OK &&
-        reader_begin(request->context->store, &reader, err) == ERR_OK) {
-        list->state = state_open(source, request, &reader,
+        read_encoding(list, err) == ERR_OK &&
+        open_snapshot(list, err) == ERR_OK) {
+        list->snapshot = reader_seq(&list->reader);
+        list->state = state_open(source, request, &list->reader,
                                  params_get(request->params, "cursor"), err);
-        reader_end(&reader);
     }
     if (err->code != ERR_OK) {
         list_export_close(&list);
         return err->code;
     }
     *out = list;
+    return ERR_OK;
+}
+
+const char *
+list_export_content_type(const struct list_export *list)
+{
+    return list->form == &list_form_csv
+               ? list_encoding_content_type(list->encoding)
+               : list->form->content_type;
+}
+
+uint64_t
+list_export_snapshot(const struct list_export *list)
+{
+    return list->snapshot;
+}
+
+/* The rows of a piece in UTF-8 behind what is in the writer's buf. */
+static enum err_code
+fill_piece(struct list_export *list, bool *more, struct err *err)
+{
+    const struct list_source *source = list->source;
+    size_t rows = list->rows_left < LIST_PIECE_ROWS ? (size_t)list->rows_left
+                                                    : LIST_PIECE_ROWS;
+
+    list->writer.row_count = 0;
+    if (open_snapshot(list, err) != ERR_OK ||
+        source->fill(list->state, &list->request, &list->reader, &list->writer,
+                     rows, more, err) != ERR_OK) {
+        return err->code;
+    }
+    list->rows_left -= list->writer.row_count;
+    *more = *more && list->rows_left > 0;
+    if (!*more) {
+        list_end(&list->writer);
+    }
     return ERR_OK;
 }
 
@@ -180,36 +272,28 @@ list_export_next(struct list_export *list,
                  bool *more,
                  struct err *err)
 {
-    const struct list_source *source = list->source;
-    size_t rows = list->rows_left < LIST_PIECE_ROWS ? (size_t)list->rows_left
-                                                    : LIST_PIECE_ROWS;
-    struct reader reader;
+    bool encoded = list_encoder_needed(&list->encoder);
+    struct buf *text = encoded ? &list->plain : out;
 
     buf_reset(out);
+    buf_reset(text);
     list->request.dictionary = dictionary;
+    list->writer.buf = text;
     if (!list->begun) {
         size_t count;
         const struct list_column *columns =
-            source->columns(list->state, &count);
+            list->source->columns(list->state, &count);
 
-        list_begin(&list->writer, list->form, columns, count, list->for_excel,
-                   out, NULL);
+        list_begin(&list->writer, list->form, columns, count, &list->style,
+                   text, NULL);
         list->begun = true;
     }
-    list->writer.row_count = 0;
-    if (reader_begin(list->request.context->store, &reader, err) != ERR_OK) {
+    if (fill_piece(list, more, err) != ERR_OK ||
+        buf_check(text, err) != ERR_OK) {
         return err->code;
     }
-    (void)source->fill(list->state, &list->request, &reader, &list->writer,
-                       rows, more, err);
-    reader_end(&reader);
-    if (err->code != ERR_OK) {
-        return err->code;
-    }
-    list->rows_left -= list->writer.row_count;
-    *more = *more && list->rows_left > 0;
-    if (!*more) {
-        list_end(&list->writer);
+    if (encoded) {
+        list_encoder_put(&list->encoder, buf_view(text), out);
     }
     return buf_check(out, err);
 }
@@ -221,6 +305,11 @@ list_export_close(struct list_export **list)
         return;
     }
     state_close((*list)->source, (*list)->state);
+    if ((*list)->reading) {
+        reader_end(&(*list)->reader);
+    }
+    list_encoder_close(&(*list)->encoder);
+    buf_release(&(*list)->plain);
     free(*list);
     *list = NULL;
 }

@@ -2,10 +2,11 @@
  * list_source: one kind of list, as the routes, the exports and the tests see
  * it.
  *
- * A source reads its filters from the query, then fills rows piece by piece,
- * each piece from a snapshot of its own: what it borrowed from a snapshot must
- * not outlive list_source.fill. The JSON form is one piece with a cursor and
- * totals; the others go on until the end.
+ * A source reads its filters from the query, then fills rows piece by piece.
+ * The snapshot of a long export is renewed between two pieces
+ * (LIST_SNAPSHOT_US): what a source borrowed from a snapshot must not outlive
+ * list_source.fill. The JSON form is one piece with a cursor and totals; the
+ * others go on until the end.
  */
 #ifndef SERVE_LIST_SOURCE_H
 #define SERVE_LIST_SOURCE_H
@@ -18,11 +19,14 @@
 enum {
     LIST_LIMIT_DEFAULT = 100,
     LIST_LIMIT_MAX = 1000,
-    LIST_PIECE_ROWS = 500,        /* of an export, from one snapshot */
+    LIST_PIECE_ROWS = 500,        /* of an export, in one turn of the loop */
     LIST_SCAN_MAX = 50000,        /* tickets looked at for one piece */
     LIST_TOTAL_SCAN_MAX = 200000, /* looked at for a total */
     LIST_STATE_BYTES_MAX = 64 * 1024,
-    LIST_PAGE_BYTES_MAX = 64 * 1024 * 1024
+    LIST_PAGE_BYTES_MAX = 64 * 1024 * 1024,
+    /* An export shows one snapshot for so long: a snapshot that a slow client
+     * keeps would make the store's file grow. */
+    LIST_SNAPSHOT_US = 30 * 1000 * 1000
 };
 
 /* Who asks what, when. */
@@ -36,6 +40,7 @@ struct list_request {
 
 struct list_source {
     const char *name;          /* "tickets"; names the downloaded file */
+    const char *chinese;       /* "工单"; may be NULL */
     const char *const *params; /* known ones, ended by NULL, besides those all
                                   lists have */
     size_t state_bytes;
@@ -87,15 +92,25 @@ enum err_code list_page(const struct list_source *source,
 /* An export in pieces. */
 struct list_export;
 
-/* `request` is borrowed until the end. */
+/*
+ * `request` is borrowed until the end; `workbook` is NULL but for
+ * list_form_xlsx, then borrowed until the end.
+ * Errors  of the parameters and of the store
+ */
 enum err_code list_export_open(const struct list_source *source,
                                const struct list_form *form,
                                const struct list_request *request,
+                               struct xlsx_writer *workbook,
                                struct list_export **out,
                                struct err *err) MUST_CHECK;
 
-/* The next piece into `out` (emptied first). *more: call again.
- * `dictionary` is the one in force now. */
+/* The form's, with the encoding that was asked for. */
+const char *list_export_content_type(const struct list_export *list);
+/* Log sequence of the snapshot it began with. */
+uint64_t list_export_snapshot(const struct list_export *list);
+
+/* The next piece into `out` (emptied first) or into the workbook. *more: call
+ * again. `dictionary` is the one in force now. */
 enum err_code list_export_next(struct list_export *list,
                                const struct dictionary *dictionary,
                                struct buf *out,

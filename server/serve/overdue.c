@@ -454,6 +454,7 @@ overdue_close(void *state)
 
 const struct list_source overdue_source = {
     .name = "overdue",
+    .chinese = "时限",
     .params = overdue_params,
     .state_bytes = sizeof(struct overdue_list),
     .open = overdue_open,

@@ -155,6 +155,7 @@ rejects_put_totals(const void *state,
 
 const struct list_source rejects_source = {
     .name = "rejects",
+    .chinese = "拒收记录",
     .params = reject_params,
     .state_bytes = sizeof(struct rejects_list),
     .open = rejects_open,

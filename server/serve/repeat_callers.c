@@ -516,6 +516,7 @@ callers_close(void *state)
 
 const struct list_source repeat_callers_source = {
     .name = "repeat-callers",
+    .chinese = "重复致电",
     .params = caller_params,
     .state_bytes = sizeof(struct callers_list),
     .open = callers_open,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "server/base/clock.h"
+#include "server/serve/answer.h"
+#include "server/serve/export.h"
 #include "server/serve/facts.h"
 #include "server/serve/http.h"
 #include "server/serve/lists.h"
@@ -12,11 +14,7 @@
 #include "server/serve/status.h"
 #include "server/serve/ticket_one.h"
 
-enum {
-    ROUTES_EXPORT_LOW_BYTES = 64 * 1024, /* the client took so much: go on */
-    ROUTES_PATH_BYTES = 64,
-    ROUTES_FACTS_ARENA_BYTES = 64 * 1024
-};
+enum { ROUTES_PATH_BYTES = 64, ROUTES_FACTS_ARENA_BYTES = 64 * 1024 };
 
 static const struct list_source *const sources[] = {
     &tickets_source, &repeat_callers_source, &hot_spots_source,
@@ -25,7 +23,7 @@ static const struct list_source *const sources[] = {
 };
 
 static const struct list_form *const forms[] = {
-    &list_form_json, &list_form_ndjson, &list_form_csv};
+    &list_form_json, &list_form_ndjson, &list_form_csv, &list_form_xlsx};
 
 enum {
     SOURCE_COUNT = sizeof(sources) / sizeof(sources[0]),
@@ -42,36 +40,9 @@ struct list_route {
 struct serve_routes {
     struct http_server *http;
     struct serve_context context;
+    struct exports *exports;
     struct list_route lists[SOURCE_COUNT * FORM_COUNT];
 };
-
-static void
-request_init(const struct serve_routes *routes,
-             const struct http_request *http,
-             struct params *params,
-             struct list_request *out)
-{
-    const struct serve_context *context = &routes->context;
-
-    params_from_request(http, params);
-    *out = (struct list_request){
-        .context = context,
-        .dictionary = context->dictionary(context->data),
-        .params = params,
-        .role = context->role != NULL ? context->role(context->data, http)
-                                      : MASK_ROLE_SUPERVISOR,
-        .now_us = clock_now_us()};
-}
-
-static void
-reply_buf(struct http_request *http,
-          unsigned status,
-          const char *content_type,
-          const struct buf *body)
-{
-    http_reply_header(http, "Cache-Control", "no-store");
-    http_reply(http, status, content_type, buf_view(body));
-}
 
 /* ---- lists ---- */
 
@@ -84,92 +55,22 @@ list_page_handler(struct http_request *http, void *user)
     struct buf body;
     struct err err = {0};
 
-    request_init(route->routes, http, &params, &request);
+    answer_request(&route->routes->context, http, &params, &request);
     buf_init(&body, LIST_PAGE_BYTES_MAX);
     if (list_page(route->source, &request, &body, &err) == ERR_OK) {
-        reply_buf(http, 200, route->form->content_type, &body);
+        answer_buf(http, 200, route->form->content_type, &body);
     } else {
         problem_reply_err(http, &err);
     }
     buf_release(&body);
 }
 
-/* An export under way: lives from the handler to the end of its stream. */
-struct export_job {
-    struct serve_routes *routes;
-    struct params params; /* the list keeps a pointer */
-    struct list_export *list;
-    struct buf piece;
-};
-
-static void
-export_free(struct export_job *job)
-{
-    list_export_close(&job->list);
-    buf_release(&job->piece);
-    free(job);
-}
-
-static void
-export_gone(struct http_request *http, void *user)
-{
-    export_free(user);
-    http_stream_end(http, false);
-}
-
-/* One piece a turn of the loop, so that an export holds up nobody. */
-static void
-export_step(struct http_request *http, void *user)
-{
-    struct export_job *job = user;
-    const struct serve_context *context = &job->routes->context;
-    struct err err = {0};
-    bool more = false;
-
-    if (list_export_next(job->list, context->dictionary(context->data),
-                         &job->piece, &more, &err) != ERR_OK) {
-        export_free(job);
-        http_stream_end(http, false); /* cut: the client sees it */
-        return;
-    }
-    (void)http_stream_put(http, buf_view(&job->piece));
-    if (more) {
-        http_stream_on_room(http, ROUTES_EXPORT_LOW_BYTES, export_step, job);
-        return;
-    }
-    export_free(job);
-    http_stream_end(http, true);
-}
-
 static void
 list_export_handler(struct http_request *http, void *user)
 {
-    struct list_route *route = user;
-    struct export_job *job = calloc(1, sizeof(*job));
-    struct list_request request;
-    struct err err = {0};
+    const struct list_route *route = user;
 
-    if (job == NULL) {
-        (void)err_set(&err, ERR_NO_MEMORY, "export");
-        problem_reply_err(http, &err);
-        return;
-    }
-    job->routes = route->routes;
-    buf_init(&job->piece, LIST_PAGE_BYTES_MAX);
-    request_init(route->routes, http, &job->params, &request);
-    if (list_export_open(route->source, route->form, &request, &job->list,
-                         &err) != ERR_OK) {
-        problem_reply_err(http, &err);
-        export_free(job);
-        return;
-    }
-    http_reply_header(http, "Content-Disposition",
-                      "attachment; filename=\"%s%s\"", route->source->name,
-                      route->form->suffix);
-    http_reply_header(http, "Cache-Control", "no-store");
-    http_stream_start(http, 200, route->form->content_type);
-    http_request_on_gone(http, export_gone, job);
-    http_stream_on_room(http, ROUTES_EXPORT_LOW_BYTES, export_step, job);
+    exports_answer(route->routes->exports, http, route->source, route->form);
 }
 
 /* ---- one ticket ---- */
@@ -183,11 +84,11 @@ ticket_handler(struct http_request *http, void *user)
     struct buf body;
     struct err err = {0};
 
-    request_init(routes, http, &params, &request);
+    answer_request(&routes->context, http, &params, &request);
     buf_init(&body, TICKET_JSON_BYTES_MAX);
     if (ticket_one_put_json(&request, http_request_path(http, "id"), &body,
                             &err) == ERR_OK) {
-        reply_buf(http, 200, "application/json", &body);
+        answer_buf(http, 200, "application/json", &body);
     } else {
         problem_reply_err(http, &err);
     }
@@ -287,11 +188,12 @@ metrics_handler(struct http_request *http, void *user)
     struct buf body;
     struct err err = {0};
 
-    request_init(routes, http, &params, &request);
+    answer_request(&routes->context, http, &params, &request);
     http_server_counts(routes->http, &counts);
     buf_init(&body, STATUS_BYTES_MAX);
     if (status_put_metrics(&request, &counts, &body, &err) == ERR_OK) {
-        reply_buf(http, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
+        answer_buf(http, 200, "text/plain; version=0.0.4; charset=utf-8",
+                   &body);
     } else {
         problem_reply_err(http, &err);
     }
@@ -316,10 +218,10 @@ ready_handler(struct http_request *http, void *user)
     struct buf body;
     bool ready = false;
 
-    request_init(routes, http, &params, &request);
+    answer_request(&routes->context, http, &params, &request);
     buf_init(&body, STATUS_BYTES_MAX);
     status_put_ready(&request, &body, &ready);
-    reply_buf(http, ready ? 200 : 503, "application/json", &body);
+    answer_buf(http, ready ? 200 : 503, "application/json", &body);
     buf_release(&body);
 }
 
@@ -336,6 +238,10 @@ serve_routes_new(struct http_server *http,
     }
     routes->http = http;
     routes->context = *context;
+    if (exports_new(&routes->context, &routes->exports, err) != ERR_OK) {
+        serve_routes_free(&routes);
+        return err->code;
+    }
     for (size_t s = 0; s < SOURCE_COUNT; s++) {
         for (size_t f = 0; f < FORM_COUNT; f++) {
             struct list_route *route = &routes->lists[s * FORM_COUNT + f];
@@ -363,6 +269,10 @@ serve_routes_new(struct http_server *http,
 void
 serve_routes_free(struct serve_routes **routes)
 {
+    if (*routes == NULL) {
+        return;
+    }
+    exports_free(&(*routes)->exports);
     free(*routes);
     *routes = NULL;
 }

@@ -333,6 +333,7 @@ tickets_put_totals(const void *state,
 
 const struct list_source tickets_source = {
     .name = "tickets",
+    .chinese = "工单",
     .params = ticket_filter_params,
     .state_bytes = sizeof(struct tickets_list),
     .open = tickets_open,

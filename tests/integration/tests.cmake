@@ -10,3 +10,10 @@ add_cmocka_test(test_records LABEL integration TIMEOUT 300 SOURCES integration/t
 add_cmocka_test(test_start LABEL integration TIMEOUT 300 SOURCES integration/test_start.c LINK test_process)
 add_cmocka_test(test_full_store LABEL integration TIMEOUT 300 SOURCES integration/test_full_store.c LINK test_process)
 add_cmocka_test(test_import LABEL integration TIMEOUT 300 SOURCES integration/test_import.c LINK test_process)
+
+# Workbooks are read back by another program's parser.
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_cmocka_test(test_export LABEL integration TIMEOUT 300 SOURCES integration/test_export.c LINK test_process decode)
+  target_compile_definitions(test_export PRIVATE _GNU_SOURCE PYTHON_PROGRAM="${Python3_EXECUTABLE}")
+endif()

@@ -196,7 +196,7 @@ export_all(struct served *served,
     request = request_of(served, &params);
     buf_reset(&served->out);
     buf_init(&piece, ANSWER_BYTES_MAX);
-    if (list_export_open(source, form, &request, &list, &err) != ERR_OK) {
+    if (list_export_open(source, form, &request, NULL, &list, &err) != ERR_OK) {
         fail_msg("%s", err.detail);
     }
     while (more) {

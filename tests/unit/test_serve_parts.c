@@ -132,7 +132,7 @@ written(const struct list_form *form, bool for_excel, struct buf *out)
     buf_reset(out);
     json_init(&json, out);
     list_begin(&writer, form, columns, sizeof(columns) / sizeof(columns[0]),
-               for_excel, out, &json);
+               &(struct list_style){.for_excel = for_excel}, out, &json);
     list_text(&writer, SPAN_LITERAL("2018010184235843"));
     list_text(&writer, SPAN_LITERAL("=HYPERLINK(\"x\"),1"));
     list_int(&writer, -5);

@@ -1,0 +1,449 @@
+/* Whole lists as answers. */
+#include "server/serve/export.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/base/background.h"
+#include "server/base/gzip.h"
+#include "server/serve/answer.h"
+#include "server/serve/http.h"
+#include "server/serve/problem.h"
+#include "server/sheet/xlsx_write.h"
+
+enum { EXPORT_PATH_BYTES = 1200 };
+
+static const char workbook_prefix[] = "export-";
+
+struct exports {
+    const struct serve_context *context;
+    struct background *background; /* packs workbooks; NULL: none */
+    size_t workbooks;
+};
+
+/* An export under way: lives from the handler to the end of its answer. */
+struct export_job {
+    struct exports *exports;
+    struct http_request *http; /* NULL: the client has gone */
+    const struct list_source *source;
+    struct params params; /* the list keeps a pointer */
+    struct list_request request;
+    struct list_export *list;
+    struct buf piece;
+
+    struct gzip_stream *gzip; /* NULL: as it is */
+    struct buf packed;
+
+    bool is_workbook;
+    struct xlsx_writer *workbook;
+    char path[EXPORT_PATH_BYTES];
+    struct event *ev_turn;
+    bool packing; /* the helper thread has it */
+    int fd;       /* of the finished workbook */
+    struct err err;
+};
+
+static void
+job_free(struct export_job *job)
+{
+    list_export_close(&job->list);
+    xlsx_writer_abandon(&job->workbook);
+    if (job->ev_turn != NULL) {
+        event_free(job->ev_turn);
+    }
+    if (job->fd >= 0) {
+        (void)close(job->fd);
+    }
+    if (job->is_workbook) {
+        job->exports->workbooks--;
+    }
+    gzip_free(&job->gzip);
+    buf_release(&job->piece);
+    buf_release(&job->packed);
+    free(job);
+}
+
+static void
+put_file_name(const struct export_job *job, const struct list_form *form)
+{
+    http_reply_header(job->http, "Content-Disposition",
+                      "attachment; filename=\"%s%s\"", job->source->name,
+                      form->suffix);
+    http_reply_header(job->http, "Cache-Control", "no-store");
+}
+
+static const struct dictionary *
+dictionary_now(const struct export_job *job)
+{
+    const struct serve_context *context = job->exports->context;
+
+    return context->dictionary(context->data);
+}
+
+/* ---- text forms ---- */
+
+static void
+stream_gone(struct http_request *http, void *user)
+{
+    job_free(user);
+    http_stream_end(http, false);
+}
+
+static void
+stream_step(struct http_request *http, void *user)
+{
+    struct export_job *job = user;
+    struct buf *out = &job->piece;
+    struct err err = {0};
+    bool more = false;
+
+    (void)!list_export_next(job->list, dictionary_now(job), &job->piece, &more,
+                            &err);
+    if (err.code == ERR_OK && job->gzip != NULL) {
+        buf_reset(&job->packed);
+        gzip_put(job->gzip, buf_view(&job->piece), !more, &job->packed);
+        out = &job->packed;
+        (void)!buf_check(out, &err);
+    }
+    if (err.code != ERR_OK) {
+        job_free(job);
+        http_stream_end(http, false); /* cut: the client sees it */
+        return;
+    }
+    (void)http_stream_put(http, buf_view(out));
+    if (more) {
+        http_stream_on_room(http, EXPORT_LOW_BYTES, stream_step, job);
+        return;
+    }
+    job_free(job);
+    http_stream_end(http, true);
+}
+
+static void
+stream_begin(struct export_job *job, const struct list_form *form)
+{
+    struct http_request *http = job->http;
+
+    put_file_name(job, form);
+    http_reply_header(http, "Vary", "Accept-Encoding");
+    if (answer_gzip(http)) {
+        job->gzip = gzip_new();
+    }
+    if (job->gzip != NULL) {
+        http_reply_header(http, "Content-Encoding", "gzip");
+    }
+    http_stream_start(http, 200, list_export_content_type(job->list));
+    http_request_on_gone(http, stream_gone, job);
+    http_stream_on_room(http, EXPORT_LOW_BYTES, stream_step, job);
+}
+
+/* ---- workbooks ---- */
+
+static void
+workbook_fail(struct export_job *job)
+{
+    struct http_request *http = job->http;
+    struct err err = job->err;
+
+    job_free(job);
+    if (http != NULL) {
+        problem_reply_err(http, &err);
+    }
+}
+
+static void
+workbook_gone(struct http_request *http, void *user)
+{
+    struct export_job *job = user;
+
+    if (job->fd >= 0) {
+        job_free(job);
+        http_stream_end(http, false);
+        return;
+    }
+    job->http = NULL;
+    if (!job->packing) {
+        job_free(job);
+    }
+    http_reply(http, 503, NULL, (struct span){NULL, 0}); /* to nobody */
+}
+
+static void
+send_step(struct http_request *http, void *user)
+{
+    struct export_job *job = user;
+    char *room;
+    ssize_t got;
+
+    buf_reset(&job->piece);
+    room = buf_reserve(&job->piece, EXPORT_BLOCK_BYTES);
+    got = room != NULL ? read(job->fd, room, EXPORT_BLOCK_BYTES) : -1;
+    if (got > 0) {
+        (void)http_stream_put(http, (struct span){room, (size_t)got});
+        http_stream_on_room(http, EXPORT_LOW_BYTES, send_step, job);
+        return;
+    }
+    job_free(job);
+    http_stream_end(http, got == 0);
+}
+
+static void
+pack_work(void *data)
+{
+    struct export_job *job = data;
+
+    (void)!xlsx_writer_close(&job->workbook, &job->err);
+}
+
+static void
+pack_done(void *data)
+{
+    struct export_job *job = data;
+
+    job->packing = false;
+    if (job->http == NULL || job->err.code != ERR_OK) {
+        (void)unlink(job->path);
+        workbook_fail(job);
+        return;
+    }
+    job->fd = open(job->path, O_RDONLY | O_CLOEXEC);
+    (void)unlink(job->path);
+    if (job->fd < 0) {
+        (void)err_set(&job->err, ERR_IO, "the workbook cannot be read again");
+        workbook_fail(job);
+        return;
+    }
+    put_file_name(job, &list_form_xlsx);
+    http_stream_start(job->http, 200, list_form_xlsx.content_type);
+    http_stream_on_room(job->http, EXPORT_LOW_BYTES, send_step, job);
+}
+
+static void
+note_filters(struct export_job *job)
+{
+    struct buf text;
+
+    buf_init(&text, 64 * 1024);
+    for (size_t i = 0; i < job->params.count; i++) {
+        const struct param *param = &job->params.items[i];
+
+        if (param->value.bytes > 0) {
+            buf_put_text(&text, text.bytes > 0 ? "；" : "");
+            buf_put_span(&text, param->name);
+            buf_put_text(&text, " = ");
+            buf_put_span(&text, param->value);
+        }
+    }
+    xlsx_note(job->workbook, "筛选条件",
+              text.bytes > 0 ? buf_view(&text) : SPAN_LITERAL("无（全部）"));
+    buf_release(&text);
+}
+
+static void
+note_number(struct export_job *job, const char *name, uint64_t value)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+    xlsx_note(job->workbook, name, span_of(text));
+}
+
+static void
+put_notes(struct export_job *job)
+{
+    char time[TICKET_TIME_BYTES];
+    uint64_t cut = xlsx_cut_cells(job->workbook);
+
+    xlsx_note(job->workbook, "清单",
+              span_of(job->source->chinese != NULL ? job->source->chinese
+                                                   : job->source->name));
+    note_filters(job);
+    xlsx_note(job->workbook, "导出时间",
+              span_of(ticket_time_format(job->request.now_us, time)));
+    note_number(job, "行数", xlsx_rows(job->workbook));
+    note_number(job, "数据序号", list_export_snapshot(job->list));
+    xlsx_note(job->workbook, "程序版本", SPAN_LITERAL("suqiu " SUQIU_VERSION));
+    xlsx_note(job->workbook, "时间", SPAN_LITERAL("北京时间（UTC+8）"));
+    if (job->request.role != MASK_ROLE_SUPERVISOR) {
+        xlsx_note(job->workbook, "隐私",
+                  SPAN_LITERAL("电话、户号、姓名、地址已脱敏"));
+    }
+    if (cut > 0) {
+        note_number(job, "超长截断的单元格", cut);
+    }
+}
+
+/* One piece of rows. */
+static void
+workbook_turn(evutil_socket_t fd, short what, void *user)
+{
+    struct export_job *job = user;
+    const struct timeval now = {0, 0};
+    bool more = false;
+
+    (void)fd;
+    (void)what;
+    if (list_export_next(job->list, dictionary_now(job), &job->piece, &more,
+                         &job->err) != ERR_OK) {
+        workbook_fail(job);
+        return;
+    }
+    if (more) {
+        (void)event_add(job->ev_turn, &now);
+        return;
+    }
+    put_notes(job);
+    list_export_close(&job->list);
+    job->packing = true;
+    if (!background_try(job->exports->background, pack_work, pack_done, job)) {
+        job->packing = false;
+        (void)err_set(&job->err, ERR_BUSY, "too many workbooks at a time");
+        workbook_fail(job);
+    }
+}
+
+static void
+workbook_begin(struct export_job *job)
+{
+    const struct timeval now = {0, 0};
+
+    job->ev_turn =
+        event_new(job->exports->context->base, -1, 0, workbook_turn, job);
+    if (job->ev_turn == NULL || event_add(job->ev_turn, &now) != 0) {
+        (void)err_set(&job->err, ERR_NO_MEMORY, "export");
+        workbook_fail(job);
+        return;
+    }
+    http_request_on_gone(job->http, workbook_gone, job);
+}
+
+static enum err_code
+workbook_open(struct export_job *job, struct err *err)
+{
+    struct exports *exports = job->exports;
+
+    if (exports->workbooks == EXPORT_WORKBOOKS_MAX) {
+        return err_set(err, ERR_BUSY,
+                       "%d workbooks are being written; try again in a "
+                       "moment",
+                       EXPORT_WORKBOOKS_MAX);
+    }
+    exports->workbooks++;
+    job->is_workbook = true;
+    (void)snprintf(job->path, sizeof(job->path), "%s/%s%llu.xlsx",
+                   exports->context->spool_dir, workbook_prefix,
+                   (unsigned long long)http_request_number(job->http));
+    return xlsx_writer_open(job->path, &job->workbook, err);
+}
+
+/* ---- */
+
+void
+exports_answer(struct exports *exports,
+               struct http_request *http,
+               const struct list_source *source,
+               const struct list_form *form)
+{
+    struct export_job *job;
+    struct err err = {0};
+
+    if (form->workbook && exports->background == NULL) {
+        problem_reply(http, 501, "not_implemented",
+                      "this server writes no workbooks; ask for .csv");
+        return;
+    }
+    job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        (void)err_set(&err, ERR_NO_MEMORY, "export");
+        problem_reply_err(http, &err);
+        return;
+    }
+    job->exports = exports;
+    job->http = http;
+    job->source = source;
+    job->fd = -1;
+    buf_init(&job->piece, LIST_PAGE_BYTES_MAX);
+    buf_init(&job->packed, LIST_PAGE_BYTES_MAX);
+    answer_request(exports->context, http, &job->params, &job->request);
+    if ((form->workbook && workbook_open(job, &err) != ERR_OK) ||
+        list_export_open(source, form, &job->request, job->workbook, &job->list,
+                         &err) != ERR_OK) {
+        job_free(job);
+        problem_reply_err(http, &err);
+        return;
+    }
+    if (form->workbook) {
+        workbook_begin(job);
+    } else {
+        stream_begin(job, form);
+    }
+}
+
+/* What a killed server left. */
+static void
+clean_spool(const char *spool_dir)
+{
+    DIR *dir = opendir(spool_dir);
+    char path[EXPORT_PATH_BYTES];
+
+    if (dir == NULL) {
+        return;
+    }
+    for (struct dirent *entry = readdir(dir); entry != NULL;
+         entry = readdir(dir)) {
+        if (strncmp(entry->d_name, workbook_prefix,
+                    sizeof(workbook_prefix) - 1) == 0) {
+            (void)snprintf(path, sizeof(path), "%s/%s", spool_dir,
+                           entry->d_name);
+            (void)unlink(path);
+        }
+    }
+    (void)closedir(dir);
+}
+
+enum err_code
+exports_new(const struct serve_context *context,
+            struct exports **out,
+            struct err *err)
+{
+    struct exports *exports = calloc(1, sizeof(*exports));
+
+    if (exports == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "exports");
+    }
+    exports->context = context;
+    if (context->base != NULL && context->spool_dir != NULL) {
+        if (mkdir(context->spool_dir, 0700) != 0 && errno != EEXIST) {
+            (void)err_set(err, err_from_errno(errno), "cannot make '%s': %s",
+                          context->spool_dir, strerror(errno));
+        } else {
+            clean_spool(context->spool_dir);
+            (void)!background_new(context->base, EXPORT_WORKBOOKS_MAX,
+                                  &exports->background, err);
+        }
+    }
+    if (err->code != ERR_OK) {
+        exports_free(&exports);
+        return err->code;
+    }
+    *out = exports;
+    return ERR_OK;
+}
+
+void
+exports_free(struct exports **exports)
+{
+    if (*exports == NULL) {
+        return;
+    }
+    background_free(&(*exports)->background);
+    free(*exports);
+    *exports = NULL;
+}
