@@ -58,53 +58,112 @@ set_version(struct dictionary *dictionary,
                    "%016" PRIx64, (uint64_t)hash);
 }
 
-/* What judges a ticket's text. */
-static enum err_code
-build_judge(struct dictionary *d,
-            const struct dictionary_file *files,
-            size_t file_count,
-            const struct dictionary_options *options,
-            struct err *err)
-{
-    enum err_code code;
+/* What the single builders have in common. */
+struct build {
+    struct dictionary *dictionary;
+    const struct dictionary_file *files;
+    size_t file_count;
+    const struct dictionary_options *options; /* may be NULL */
+    struct err *err;                          /* the first error */
+    bool stopped;
+};
 
-    if ((code = taxonomy_build(files, file_count, &d->taxonomy, err)) ||
-        (code = cleaner_build(files, file_count, &d->cleaner, err)) ||
-        (code = rules_build(files, file_count, d->taxonomy, d->cleaner,
-                            &d->rules, err)) ||
-        (code =
-             scoring_build(files, file_count, d->taxonomy, &d->scoring, err))) {
-        return code;
+/* After one table: report its error. True: go on with the next. */
+static bool
+go_on(struct build *build, const struct err *table_err)
+{
+    dictionary_report *report =
+        build->options != NULL ? build->options->report : NULL;
+
+    if (table_err->code != ERR_OK) {
+        if (build->err->code == ERR_OK) {
+            *build->err = *table_err;
+        }
+        build->stopped = build->stopped || report == NULL ||
+                         err_code_kind(table_err->code) != ERR_KIND_BAD_INPUT ||
+                         !report(build->options->report_data, table_err);
     }
-    if (options != NULL && options->model_off) {
-        return ERR_OK;
+    return !build->stopped;
+}
+
+/* Run one builder with an error of its own. */
+#define BUILD(build, call)                                                     \
+    do {                                                                       \
+        struct err table_err = {0};                                            \
+        struct err *err = &table_err;                                          \
+                                                                               \
+        if (!(build)->stopped) {                                               \
+            (void)!(call);                                                     \
+            (void)go_on((build), &table_err);                                  \
+        }                                                                      \
+    } while (false)
+
+/* The rules report each bad row by themselves; here the first one is kept. */
+static void
+build_rules(struct build *build)
+{
+    const struct dictionary_options *options = build->options;
+    struct dictionary *d = build->dictionary;
+    struct err err = {0};
+
+    if (build->stopped ||
+        rules_build_reporting(build->files, build->file_count, d->taxonomy,
+                              d->cleaner,
+                              options != NULL ? options->report : NULL,
+                              options != NULL ? options->report_data : NULL,
+                              &build->stopped, &d->rules, &err) == ERR_OK) {
+        return;
     }
-    return model_build(files, file_count, d->taxonomy, &d->model, err);
+    if (build->err->code == ERR_OK) {
+        *build->err = err;
+    }
+    build->stopped = build->stopped || options == NULL ||
+                     options->report == NULL ||
+                     err_code_kind(err.code) != ERR_KIND_BAD_INPUT;
+}
+
+/* What judges a ticket's text. */
+static void
+build_judge(struct build *build)
+{
+    const struct dictionary_file *files = build->files;
+    size_t file_count = build->file_count;
+    struct dictionary *d = build->dictionary;
+
+    BUILD(build, taxonomy_build(files, file_count, &d->taxonomy, err));
+    BUILD(build, cleaner_build(files, file_count, &d->cleaner, err));
+    if (d->taxonomy == NULL) {
+        return; /* the others name its rows */
+    }
+    if (d->cleaner != NULL) {
+        build_rules(build);
+    }
+    BUILD(build,
+          scoring_build(files, file_count, d->taxonomy, &d->scoring, err));
+    if (build->options == NULL || !build->options->model_off) {
+        BUILD(build,
+              model_build(files, file_count, d->taxonomy, &d->model, err));
+    }
 }
 
 /* Regions, clocks, indicators. */
-static enum err_code
-build_rest(struct dictionary *d,
-           const struct dictionary_file *files,
-           size_t file_count,
-           const struct dictionary_options *options,
-           struct err *err)
+static void
+build_rest(struct build *build)
 {
-    const char *profile = options != NULL ? options->deadline_profile : NULL;
-    enum err_code code;
+    const char *profile =
+        build->options != NULL ? build->options->deadline_profile : NULL;
+    const struct dictionary_file *files = build->files;
+    size_t file_count = build->file_count;
+    struct dictionary *d = build->dictionary;
 
-    if ((code = units_build(files, file_count, &d->units, err)) ||
-        (code = region_build(files, file_count, &d->region, err)) ||
-        (code = calendar_build(files, file_count, &d->calendar, err)) ||
-        (code =
-             deadline_build(files, file_count, profile, &d->deadlines, err)) ||
-        (code = indicator_build(files, file_count, &d->indicators, err)) ||
-        (code = repeat_settings_build(files, file_count, &d->repeat, err)) ||
-        (code =
-             hot_spot_settings_build(files, file_count, &d->hot_spot, err))) {
-        return code;
-    }
-    return ERR_OK;
+    BUILD(build, units_build(files, file_count, &d->units, err));
+    BUILD(build, region_build(files, file_count, &d->region, err));
+    BUILD(build, calendar_build(files, file_count, &d->calendar, err));
+    BUILD(build,
+          deadline_build(files, file_count, profile, &d->deadlines, err));
+    BUILD(build, indicator_build(files, file_count, &d->indicators, err));
+    BUILD(build, repeat_settings_build(files, file_count, &d->repeat, err));
+    BUILD(build, hot_spot_settings_build(files, file_count, &d->hot_spot, err));
 }
 
 enum err_code
@@ -127,9 +186,16 @@ dictionary_build(const struct dictionary_file *files,
         qsort(sorted, file_count, sizeof(*sorted), compare_paths);
     }
     set_version(dictionary, sorted, file_count, options);
-    code = build_judge(dictionary, sorted, file_count, options, err);
-    if (code == ERR_OK) {
-        code = build_rest(dictionary, sorted, file_count, options, err);
+    {
+        struct build build = {.dictionary = dictionary,
+                              .files = sorted,
+                              .file_count = file_count,
+                              .options = options,
+                              .err = err};
+
+        build_judge(&build);
+        build_rest(&build);
+        code = err->code;
     }
 out:
     free(sorted);

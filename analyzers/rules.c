@@ -40,7 +40,11 @@ struct rules_reader {
     const struct cleaner *cleaner;
     struct macros *macros;
     struct expansion *expansion;
-    struct err *err;
+    struct err *err; /* of the row being read */
+    dictionary_report *report;
+    void *report_data;
+    bool *enough;
+    struct err *first; /* the first error of all */
     /* the row being read */
     const struct table *table;
     size_t row;
@@ -391,8 +395,25 @@ make_room(struct rules_reader *reader, size_t more)
     return ERR_OK;
 }
 
+/* Report what stands in reader->err and forget it. False: no more. */
+static bool
+next_after_error(struct rules_reader *reader)
+{
+    bool bad_input = err_code_kind(reader->err->code) == ERR_KIND_BAD_INPUT;
+
+    if (reader->first->code == ERR_OK) {
+        *reader->first = *reader->err;
+    }
+    if (!bad_input || reader->report == NULL ||
+        !reader->report(reader->report_data, reader->err)) {
+        *reader->enough = true;
+    }
+    *reader->err = (struct err){0};
+    return !*reader->enough;
+}
+
 static enum err_code
-read_file(struct rules_reader *reader, const struct dictionary_file *file)
+open_file(struct rules_reader *reader, const struct dictionary_file *file)
 {
     struct rules *rules = reader->rules;
     struct table *table = NULL;
@@ -406,18 +427,25 @@ read_file(struct rules_reader *reader, const struct dictionary_file *file)
     }
     rules->tables[rules->table_count++] = table; /* freed with the rules */
     reader->table = table;
-    if ((code = dictionary_file_columns(table, column_names, COLUMN_COUNT,
-                                        reader->columns, reader->err)) ||
-        (code = make_room(reader, table_row_count(table)))) {
-        return code;
+    code = dictionary_file_columns(table, column_names, COLUMN_COUNT,
+                                   reader->columns, reader->err);
+    return code == ERR_OK ? make_room(reader, table_row_count(table)) : code;
+}
+
+/* All rows; false: no more files either. */
+static bool
+read_file(struct rules_reader *reader, const struct dictionary_file *file)
+{
+    if (open_file(reader, file) != ERR_OK) {
+        return next_after_error(reader);
     }
-    for (reader->row = 0; reader->row < table_row_count(table); reader->row++) {
-        code = read_rule(reader);
-        if (code != ERR_OK) {
-            return code;
+    for (reader->row = 0; reader->row < table_row_count(reader->table);
+         reader->row++) {
+        if (read_rule(reader) != ERR_OK && !next_after_error(reader)) {
+            return false;
         }
     }
-    return ERR_OK;
+    return true;
 }
 
 static bool
@@ -431,30 +459,70 @@ is_rule_file(const struct dictionary_file *file)
 
 /* ------------------------------------------------------------------- build */
 
-static enum err_code
+/* Every file; errors are in reader->first. */
+static void
 read_all(struct rules_reader *reader,
          const struct dictionary_file *files,
          size_t file_count)
 {
-    enum err_code code;
-
     reader->rules->tables =
         calloc(file_count + 1, sizeof(*reader->rules->tables));
     reader->expansion = malloc(sizeof(*reader->expansion));
     if (reader->rules->tables == NULL || reader->expansion == NULL) {
-        return err_set(reader->err, ERR_NO_MEMORY, "the rules");
+        (void)err_set(reader->err, ERR_NO_MEMORY, "the rules");
+    } else if (scanner_new(&reader->rules->scanner, reader->err) == ERR_OK) {
+        (void)!macros_build(files, file_count, &reader->macros, reader->err);
     }
-    code = scanner_new(&reader->rules->scanner, reader->err);
-    if (code == ERR_OK) {
-        code = macros_build(files, file_count, &reader->macros, reader->err);
+    if (reader->err->code != ERR_OK) {
+        /* Without its macros hardly a row would be right. */
+        (void)next_after_error(reader);
+        return;
     }
-    for (size_t i = 0; i < file_count && code == ERR_OK; i++) {
-        if (is_rule_file(&files[i])) {
-            code = read_file(reader, &files[i]);
+    for (size_t i = 0; i < file_count; i++) {
+        if (is_rule_file(&files[i]) && !read_file(reader, &files[i])) {
+            return;
         }
     }
-    return code == ERR_OK ? scanner_compile(reader->rules->scanner, reader->err)
-                          : code;
+    if (reader->first->code == ERR_OK &&
+        scanner_compile(reader->rules->scanner, reader->err) != ERR_OK) {
+        (void)next_after_error(reader);
+    }
+}
+
+enum err_code
+rules_build_reporting(const struct dictionary_file *files,
+                      size_t file_count,
+                      const struct taxonomy *taxonomy,
+                      const struct cleaner *cleaner,
+                      dictionary_report *report,
+                      void *report_data,
+                      bool *enough,
+                      struct rules **out,
+                      struct err *err)
+{
+    struct rules *rules = calloc(1, sizeof(*rules));
+    struct err row_err = {0};
+    struct rules_reader reader = {.rules = rules,
+                                  .taxonomy = taxonomy,
+                                  .cleaner = cleaner,
+                                  .err = &row_err,
+                                  .report = report,
+                                  .report_data = report_data,
+                                  .enough = enough,
+                                  .first = err};
+
+    if (rules == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "the rules");
+    }
+    read_all(&reader, files, file_count);
+    free(reader.expansion);
+    macros_free(&reader.macros);
+    if (err->code != ERR_OK) {
+        rules_free(&rules);
+        return err->code;
+    }
+    *out = rules;
+    return ERR_OK;
 }
 
 enum err_code
@@ -465,23 +533,10 @@ rules_build(const struct dictionary_file *files,
             struct rules **out,
             struct err *err)
 {
-    struct rules *rules = calloc(1, sizeof(*rules));
-    struct rules_reader reader = {
-        .rules = rules, .taxonomy = taxonomy, .cleaner = cleaner, .err = err};
-    enum err_code code;
+    bool enough = false;
 
-    if (rules == NULL) {
-        return err_set(err, ERR_NO_MEMORY, "the rules");
-    }
-    code = read_all(&reader, files, file_count);
-    free(reader.expansion);
-    macros_free(&reader.macros);
-    if (code != ERR_OK) {
-        rules_free(&rules);
-        return code;
-    }
-    *out = rules;
-    return ERR_OK;
+    return rules_build_reporting(files, file_count, taxonomy, cleaner, NULL,
+                                 NULL, &enough, out, err);
 }
 
 static void

@@ -71,6 +71,20 @@ enum err_code rules_build(const struct dictionary_file *files,
                           const struct cleaner *cleaner,
                           struct rules **out,
                           struct err *err) MUST_CHECK;
+
+/*
+ * The same, but goes on behind a bad row and reports each one, until `report`
+ * (NULL: stop at the first) says that it is enough: then *enough is set.
+ */
+enum err_code rules_build_reporting(const struct dictionary_file *files,
+                                    size_t file_count,
+                                    const struct taxonomy *taxonomy,
+                                    const struct cleaner *cleaner,
+                                    dictionary_report *report,
+                                    void *report_data,
+                                    bool *enough,
+                                    struct rules **out,
+                                    struct err *err) MUST_CHECK;
 void rules_free(struct rules **rules);
 
 size_t rules_count(const struct rules *rules);

@@ -34,6 +34,7 @@ batch_free(struct batch **batch)
     if (*batch == NULL) {
         return;
     }
+    edition_release(&(*batch)->edition);
     arena_release(&(*batch)->arena);
     free((*batch)->items);
     free((*batch)->room);
@@ -44,20 +45,20 @@ batch_free(struct batch **batch)
 void
 batch_reset(struct batch *batch)
 {
+    edition_release(&batch->edition);
     arena_reset(&batch->arena);
     batch->item_count = 0;
     batch->err = (struct err){0};
 }
 
 enum err_code
-judge_init(struct judge *judge,
-           const struct dictionary *dictionary,
-           const struct columns *columns,
-           struct err *err)
+judge_init(struct judge *judge, struct rulebook *rulebook, struct err *err)
 {
-    *judge = (struct judge){.dictionary = dictionary, .columns = columns};
+    *judge = (struct judge){.rulebook = rulebook,
+                            .edition = rulebook_hold(rulebook)};
     if (decode_new(&judge->decoder, err) != ERR_OK ||
-        classify_scratch_new(dictionary, &judge->scratch, err) != ERR_OK) {
+        classify_scratch_new(judge->edition->dictionary, &judge->scratch,
+                             err) != ERR_OK) {
         judge_release(judge);
         return err->code;
     }
@@ -69,6 +70,36 @@ judge_release(struct judge *judge)
 {
     decode_free(&judge->decoder);
     classify_scratch_free(&judge->scratch);
+    edition_release(&judge->edition);
+}
+
+void
+judge_follow(struct judge *judge)
+{
+    struct classify_scratch *scratch = NULL;
+    struct edition *edition;
+    struct err err = {0};
+
+    if (rulebook_is_current(judge->rulebook, judge->edition)) {
+        return;
+    }
+    edition = rulebook_hold(judge->rulebook);
+    if (classify_scratch_new(edition->dictionary, &scratch, &err) != ERR_OK) {
+        edition_release(&edition);
+        return;
+    }
+    classify_scratch_free(&judge->scratch);
+    edition_release(&judge->edition);
+    judge->scratch = scratch;
+    judge->edition = edition;
+}
+
+void
+judge_begin(struct judge *judge, struct batch *batch)
+{
+    assert(batch->item_count == 0 && batch->edition == NULL);
+    judge_follow(judge);
+    batch->edition = edition_hold(judge->edition);
 }
 
 /* The next free item; the caller sees to it that there is one. */
@@ -168,8 +199,8 @@ add_record(struct judge *judge,
     if (decoded->kind == DECODED_EVENT) {
         struct err err = {0};
 
-        if (check_correction(judge->dictionary->taxonomy, &decoded->event,
-                             &err) != ERR_OK) {
+        if (check_correction(judge->edition->dictionary->taxonomy,
+                             &decoded->event, &err) != ERR_OK) {
             return add_reject(batch, line_number, &err, decoded->event.id,
                               decoded->event.subcategory, line, line.bytes);
         }
@@ -178,8 +209,8 @@ add_record(struct judge *judge,
         batch->item_count++;
         return true;
     }
-    classify_ticket(judge->dictionary, judge->scratch, &decoded->ticket,
-                    &verdict);
+    classify_ticket(judge->edition->dictionary, judge->scratch,
+                    &decoded->ticket, &verdict);
     bytes = offsetof(struct verdict, evidence) +
             verdict.evidence_count * sizeof(verdict.evidence[0]);
     kept = arena_alloc(&batch->arena, bytes);

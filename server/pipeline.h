@@ -19,6 +19,7 @@
 #include "server/decode/columns.h"
 #include "server/decode/ticket_decode.h"
 #include "server/ledger/ledger.h"
+#include "server/rulebook/rulebook.h"
 
 enum { BATCH_EXCERPT_BYTES_MAX = 4 * DECODE_EXCERPT_CHARS_MAX };
 
@@ -67,27 +68,40 @@ struct batch {
     struct ring *done;  /* where the batch goes afterwards */
     void *owner;        /* the intake's */
     struct batch *next; /* free list of the intake */
-    struct err err;     /* ERR_OK: on disk */
+    struct edition *edition; /* the tables that judged it; held */
+    struct err err;          /* ERR_OK: on disk */
 };
 
 /* NULL when there is no memory. room_bytes may be 0. */
 struct batch *batch_new(size_t items_max, size_t room_bytes);
 void batch_free(struct batch **batch);
+/* Empty it and let go of its tables. */
 void batch_reset(struct batch *batch);
 
 /* Tools of one thread. */
 struct judge {
-    const struct dictionary *dictionary;
-    const struct columns *columns; /* NULL: no CSV */
+    struct rulebook *rulebook;
+    struct edition *edition; /* held */
     struct decoder *decoder;
-    struct classify_scratch *scratch;
+    struct classify_scratch *scratch; /* of the edition */
 };
 
+/* `rulebook` is borrowed until judge_release. */
 enum err_code judge_init(struct judge *judge,
-                         const struct dictionary *dictionary,
-                         const struct columns *columns,
+                         struct rulebook *rulebook,
                          struct err *err) MUST_CHECK;
 void judge_release(struct judge *judge);
+
+/*
+ * Go over to the tables in force. Between batches, and when a swap wakes a
+ * thread that has no work. Where there is no memory for it the old ones stay.
+ * Cost    one load when nothing changed
+ */
+void judge_follow(struct judge *judge);
+
+/* Begin an empty batch: go over to the tables in force, and hold them until
+ * batch_reset. Before the first judge_line. */
+void judge_begin(struct judge *judge, struct batch *batch);
 
 /*
  * Stages 2 to 4 for one line of JSON: adds one item to the batch, a reject when

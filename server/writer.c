@@ -25,6 +25,7 @@ struct writer_job {
 
 struct writer {
     struct ledger *ledger;
+    struct edition *edition; /* what the ledger judges by; held */
     struct writer_options options;
     struct ring *queue; /* of struct batch, tagged pointers for jobs */
     pthread_t thread;
@@ -217,7 +218,19 @@ look_at_clocks_next(struct writer *writer, const struct err *commit_err)
         err.code == ERR_OK ? due_us : clock_now_us() + WRITER_IDLE_US;
 }
 
-/* One transaction for batch_count batches (0: only the clocks). */
+/* Let the ledger judge by these tables; takes the hold over. */
+static void
+use_edition(struct writer *writer, struct edition *edition)
+{
+    if (edition != writer->edition) {
+        ledger_set_dictionary(writer->ledger, edition->dictionary);
+    }
+    edition_release(&writer->edition);
+    writer->edition = edition;
+}
+
+/* One transaction for batch_count batches of one edition (0: only the clocks).
+ */
 static void
 commit_group(struct writer *writer,
              struct batch **batches,
@@ -227,6 +240,9 @@ commit_group(struct writer *writer,
     int64_t start_us = clock_mono_us();
     uint64_t records = 0;
 
+    use_edition(writer, batch_count > 0
+                            ? edition_hold(batches[0]->edition)
+                            : rulebook_hold(writer->options.rulebook));
     if (ledger_begin(writer->ledger, clock_now_us(), err) == ERR_OK) {
         for (size_t i = 0; i < batch_count && err->code == ERR_OK; i++) {
             records += batches[i]->item_count;
@@ -272,7 +288,8 @@ commit_and_hand_back(struct writer *writer, size_t batch_count)
         uint64_t records = 0;
 
         while (to < batch_count &&
-               records < writer->options.group_records_max) {
+               records < writer->options.group_records_max &&
+               group[to]->edition == group[from]->edition) {
             records += group[to++]->item_count;
         }
         if (writer->stopped) {
@@ -301,14 +318,17 @@ run_job(struct writer *writer, struct writer_job *job)
 
     if (writer->stopped) {
         (void)err_set(&err, ERR_IO, "the store failed; the server is stopping");
-    } else if (ledger_begin(writer->ledger, clock_now_us(), &err) == ERR_OK) {
-        if (job->work(job->data, writer->ledger, &err) != ERR_OK) {
-            ledger_abort(writer->ledger);
-        } else {
-            (void)!ledger_commit(writer->ledger, &err);
-        }
-        if (is_fatal(&err)) {
-            stop_for_good(writer, &err);
+    } else {
+        use_edition(writer, rulebook_hold(writer->options.rulebook));
+        if (ledger_begin(writer->ledger, clock_now_us(), &err) == ERR_OK) {
+            if (job->work(job->data, writer->ledger, &err) != ERR_OK) {
+                ledger_abort(writer->ledger);
+            } else {
+                (void)!ledger_commit(writer->ledger, &err);
+            }
+            if (is_fatal(&err)) {
+                stop_for_good(writer, &err);
+            }
         }
     }
     job->done(job->data, &err);
@@ -431,6 +451,7 @@ writer_new(struct ledger *ledger,
     }
     writer->ledger = ledger;
     writer->options = *options;
+    writer->edition = rulebook_hold(options->rulebook);
     writer->next_due_us = ledger_next_due_us(ledger, err);
     writer->queue = ring_new(options->queue_batches_max);
     if (writer->queue == NULL || !make_group_room(writer, 0)) {
@@ -507,6 +528,7 @@ writer_free(struct writer **writer)
         (void)pthread_join((*writer)->thread, NULL);
     }
     ring_free(&(*writer)->queue);
+    edition_release(&(*writer)->edition);
     free((*writer)->group);
     free(*writer);
     *writer = NULL;

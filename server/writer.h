@@ -11,6 +11,10 @@
  * batches come back with the error at once. Any error that leaves the outcome
  * of a commit unknown is fatal: on_fatal is called, and nothing is
  * acknowledged any more.
+ *
+ * A transaction holds batches of one edition of the tables, and its clocks and
+ * repeat calls are judged by that edition; one without batches is judged by the
+ * edition in force.
  */
 #ifndef SERVER_WRITER_H
 #define SERVER_WRITER_H
@@ -22,6 +26,8 @@
 struct writer;
 
 struct writer_options {
+    struct rulebook *rulebook; /* borrowed until writer_free; its edition in
+                                  force is the one the ledger was opened with */
     size_t queue_batches_max;
     size_t group_records_max; /* in one transaction */
     void (*on_fatal)(void *data, const struct err *err); /* writer thread */

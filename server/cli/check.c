@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "server/cli/cli.h"
-#include "server/cli/open_dictionary.h"
+#include "server/rulebook/rule_check.h"
+#include "server/rulebook/rulebook.h"
 
 enum { OUT_BYTES_MAX = 256 * 1024 * 1024 };
 
@@ -42,53 +43,80 @@ const struct cli_help cmd_check_help = {
     .groups = CONFIG_DICT,
 };
 
-/* A table that cannot be built is a finding, not a failure of the program. */
-static int
-say_build_error(const struct err *err)
+static void
+put_finding(void *data, struct span text)
 {
-    if (err_code_kind(err->code) != ERR_KIND_BAD_INPUT) {
-        return cli_fail(err);
-    }
-    (void)printf("%s\n", err->detail);
-    return CLI_NO;
+    buf_printf(data, "%.*s\n", SPAN_ARGS(text));
 }
 
 static int
 check_tables(const struct dictionary *dictionary, struct buf *out)
 {
-    struct check_result result = {.out = out};
+    struct rule_check check = {
+        .finding = put_finding, .data = out, .rule_us_max = RULE_CHECK_US_MAX};
     struct err err = {0};
     int exit_code;
 
-    if (check_rule_sentences(dictionary, &result, &err) != ERR_OK ||
-        check_rule_cost(dictionary, &result, &err) != ERR_OK) {
+    if (rule_check_sentences(dictionary, &check, &err) != ERR_OK ||
+        rule_check_cost(dictionary, &check, &err) != ERR_OK) {
         return cli_fail(&err);
     }
-    if (result.findings > 0) {
-        buf_printf(out, "%zu of %zu rules: something to mend\n",
-                   result.findings, result.rules);
+    if (check.findings > 0) {
+        buf_printf(out, "%zu of %zu rules: something to mend\n", check.findings,
+                   check.rules);
     } else {
         buf_printf(out,
                    "fine: dictionary %s, %zu rules, slowest %.2f ms (%.*s)\n",
-                   dictionary->version, result.rules, result.slowest_us / 1e3,
-                   SPAN_ARGS(result.slowest_rule));
+                   dictionary->version, check.rules, check.slowest_us / 1e3,
+                   SPAN_ARGS(check.slowest_rule));
     }
     exit_code = cli_put_out(out);
-    return exit_code == CLI_FINE && result.findings > 0 ? CLI_NO : exit_code;
+    return exit_code == CLI_FINE && check.findings > 0 ? CLI_NO : exit_code;
+}
+
+/* Every error of the tables, one after the other. */
+static bool
+put_table_error(void *data, const struct err *err)
+{
+    if (err_code_kind(err->code) == ERR_KIND_BAD_INPUT) {
+        buf_printf(data, "%s\n", err->detail);
+    }
+    return true;
+}
+
+/* Tables that cannot be built are a finding, not a failure of the program. */
+static int
+check_build(const struct config *config, struct edition **out, struct buf *text)
+{
+    const struct edition_options options = edition_options_from(config);
+    struct err err = {0};
+
+    if (edition_build(&options, put_table_error, text, out, &err) == ERR_OK) {
+        return CLI_FINE;
+    }
+    if (err_code_kind(err.code) != ERR_KIND_BAD_INPUT) {
+        return cli_fail(&err);
+    }
+    (void)cli_put_out(text);
+    return CLI_NO;
 }
 
 static int
 run_check(const struct config *config, int argc, char **argv)
 {
-    struct dictionary *dictionary = NULL;
+    const struct dictionary *dictionary;
+    struct edition *edition = NULL;
     struct err err = {0};
     struct buf out;
     int exit_code;
 
-    if (open_dictionary(config, &dictionary, &err) != ERR_OK) {
-        return say_build_error(&err);
-    }
     buf_init(&out, OUT_BYTES_MAX);
+    exit_code = check_build(config, &edition, &out);
+    if (exit_code != CLI_FINE) {
+        buf_release(&out);
+        return exit_code;
+    }
+    dictionary = edition->dictionary;
     if (!check_corpus_given) {
         exit_code = check_tables(dictionary, &out);
     } else if ((check_time_given ? check_time : check_corpus)(
@@ -99,7 +127,7 @@ run_check(const struct config *config, int argc, char **argv)
         exit_code = cli_put_out(&out);
     }
     buf_release(&out);
-    dictionary_free(&dictionary);
+    edition_release(&edition);
     return exit_code;
 }
 

@@ -10,27 +10,6 @@
 #include "analyzers/classify.h"
 #include "server/base/buf.h"
 
-/* What a check found; each finding is a line of `out`. */
-struct check_result {
-    struct buf *out;
-    size_t findings;
-    size_t rules;
-    double slowest_us; /* of one rule on one hostile text */
-    struct span slowest_rule;
-};
-
-/* Each rule's two sentences, patterns that stand twice. */
-enum err_code check_rule_sentences(const struct dictionary *dictionary,
-                                   struct check_result *result,
-                                   struct err *err) MUST_CHECK;
-
-enum { CHECK_RULE_US_MAX = 2000, CHECK_HOSTILE_TEXTS = 12 };
-
-/* Each rule on hostile texts of 8 KB. Looks at the clock. */
-enum err_code check_rule_cost(const struct dictionary *dictionary,
-                              struct check_result *result,
-                              struct err *err) MUST_CHECK;
-
 /* What to print about a corpus. */
 struct check_corpus_options {
     bool errors;     /* each wrong row with its evidence */

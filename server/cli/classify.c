@@ -9,8 +9,8 @@
 #include "server/base/progress.h"
 #include "server/cli/cli.h"
 #include "server/cli/open_dictionary.h"
-#include "server/serve/verdict_json.h"
 #include "server/decode/ticket_decode.h"
+#include "server/serve/verdict_json.h"
 
 enum {
     OUT_BYTES_MAX = 64 * 1024 * 1024,

@@ -156,7 +156,7 @@ put_verdict(struct buf *buf,
         display_put(buf, verdict->region_evidence.text);
         buf_put_text(buf, "”");
     }
-    buf_put_text(buf, "）\n\n");
+    buf_printf(buf, "）\n词典      %s\n\n", dictionary->version);
     put_marked(buf, ticket->text, verdict, colour);
     buf_put_text(buf,
                  verdict->evidence_count > 0 ? "\n" : "\n没有规则命中。\n");

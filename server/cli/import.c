@@ -6,7 +6,6 @@
 #include "server/base/progress.h"
 #include "server/cli/cli.h"
 #include "server/cli/import_feed.h"
-#include "server/cli/open_dictionary.h"
 #include "server/ingest/file_intake.h"
 #include "server/ingest/upload.h"
 
@@ -60,8 +59,8 @@ struct run {
     uint64_t bytes_total; /* of the files; 0 when one is not known */
     uint64_t bytes_before;
 
-    struct dictionary *dictionary; /* --data */
-    struct columns *columns;
+    struct edition *edition; /* --data */
+    struct rulebook *rulebook;
     struct store *store;
     struct ledger *ledger;
     struct writer *writer;
@@ -122,8 +121,8 @@ open_file(struct run *run, const char *path, struct err *err)
                          err) != ERR_OK) {
         return err->code;
     }
-    return run->columns != NULL
-               ? file_intake_check(run->columns, run->file, err)
+    return run->edition != NULL
+               ? file_intake_check(run->edition->columns, run->file, err)
                : ERR_OK;
 }
 
@@ -207,6 +206,7 @@ open_intake(struct run *run, struct err *err)
     const struct config *config = &run->config;
     const struct store_options store_options = {config->map_size_gib << 30};
     const struct writer_options writer_options = {
+        .rulebook = run->rulebook,
         .queue_batches_max = config->queue_batches_max,
         .group_records_max = config->batch_records_max * 4,
         .on_fatal = on_fatal};
@@ -215,12 +215,30 @@ open_intake(struct run *run, struct err *err)
 
     if (store_open(config->data, STORE_WRITE, &store_options, &run->store,
                    err) != ERR_OK ||
-        ledger_open(run->store, run->dictionary, &run->ledger, err) != ERR_OK ||
+        ledger_open(run->store, run->edition->dictionary, &run->ledger, err) !=
+            ERR_OK ||
         writer_new(run->ledger, &writer_options, &run->writer, err) != ERR_OK ||
-        file_intake_new(run->writer, run->dictionary, run->columns, &options,
-                        &run->report, &run->intake, err) != ERR_OK) {
+        file_intake_new(run->writer, run->rulebook, &options, &run->report,
+                        &run->intake, err) != ERR_OK) {
         return err->code;
     }
+    return ERR_OK;
+}
+
+static enum err_code
+open_tables(struct run *run, struct err *err)
+{
+    const struct edition_options options = edition_options_from(&run->config);
+    struct edition *first = NULL;
+
+    if (edition_build(&options, NULL, NULL, &first, err) != ERR_OK) {
+        return err->code;
+    }
+    if (rulebook_new(first, &run->rulebook, err) != ERR_OK) {
+        edition_release(&first);
+        return err->code;
+    }
+    run->edition = rulebook_hold(run->rulebook);
     return ERR_OK;
 }
 
@@ -238,8 +256,7 @@ run_import(struct run *run, struct err *err)
                        &run->report, &run->upload, err) != ERR_OK) {
             return err->code;
         }
-    } else if (open_dictionary_and_columns(&run->config, &run->dictionary,
-                                           &run->columns, err) != ERR_OK ||
+    } else if (open_tables(run, err) != ERR_OK ||
                look_at_files(run, err) != ERR_OK ||
                open_intake(run, err) != ERR_OK) {
         return err->code;
@@ -270,8 +287,8 @@ close_run(struct run *run)
     file_intake_free(&run->intake);
     ledger_close(&run->ledger);
     store_close(&run->store);
-    columns_free(&run->columns);
-    dictionary_free(&run->dictionary);
+    edition_release(&run->edition);
+    rulebook_free(&run->rulebook);
     import_report_release(&run->report);
 }
 

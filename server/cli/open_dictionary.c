@@ -2,13 +2,11 @@
 #include "server/cli/open_dictionary.h"
 
 #include "server/base/dict_files.h"
-#include "server/decode/columns.h"
 
-static enum err_code
-open_tables(const struct config *config,
-            struct dictionary **out,
-            struct columns **columns,
-            struct err *err)
+enum err_code
+open_dictionary(const struct config *config,
+                struct dictionary **out,
+                struct err *err)
 {
     struct dictionary_options options = {.deadline_profile =
                                              config->deadline_profile,
@@ -20,29 +18,6 @@ open_tables(const struct config *config,
         return code;
     }
     code = dictionary_build(files.files, files.count, &options, out, err);
-    if (code == ERR_OK && columns != NULL) {
-        code = columns_build(files.files, files.count, columns, err);
-        if (code != ERR_OK) {
-            dictionary_free(out);
-        }
-    }
     dict_files_release(&files);
     return code;
-}
-
-enum err_code
-open_dictionary(const struct config *config,
-                struct dictionary **out,
-                struct err *err)
-{
-    return open_tables(config, out, NULL, err);
-}
-
-enum err_code
-open_dictionary_and_columns(const struct config *config,
-                            struct dictionary **out,
-                            struct columns **columns,
-                            struct err *err)
-{
-    return open_tables(config, out, columns, err);
 }

@@ -16,13 +16,4 @@ enum err_code open_dictionary(const struct config *config,
                               struct dictionary **out,
                               struct err *err) MUST_CHECK;
 
-struct columns; /* server/decode/columns.h */
-
-/* The same, and the columns of CSV files; columns is given, too (columns_free).
- */
-enum err_code open_dictionary_and_columns(const struct config *config,
-                                          struct dictionary **out,
-                                          struct columns **columns,
-                                          struct err *err) MUST_CHECK;
-
 #endif /* CLI_OPEN_DICTIONARY_H */

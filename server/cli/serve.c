@@ -15,10 +15,10 @@
 #include "server/base/log.h"
 #include "server/base/wake.h"
 #include "server/cli/cli.h"
-#include "server/cli/open_dictionary.h"
 #include "server/ingest/facts_intake.h"
 #include "server/ingest/feed.h"
 #include "server/ingest/http_intake.h"
+#include "server/rulebook/reload.h"
 #include "server/serve/routes.h"
 #include "server/writer.h"
 
@@ -37,8 +37,8 @@ const struct cli_help cmd_serve_help = {
 /* Everything the server owns, in the order of starting. */
 struct server {
     struct config config;
-    struct dictionary *dictionary;
-    struct columns *columns;
+    struct rulebook *rulebook;
+    struct edition *edition; /* what the HTTP thread reads by; held */
     struct store *store;
     struct ledger *ledger;
     struct writer *writer;
@@ -49,6 +49,7 @@ struct server {
     struct serve_routes *routes;
     struct feed *feed;
     char spool_dir[CONFIG_TEXT_BYTES + 32];
+    struct reload *reload;
     int64_t started_us;
     struct event *ev_term;
     struct event *ev_int;
@@ -123,15 +124,50 @@ on_fatal(void *data, const struct err *err)
     wake_signal(&server->fatal_wake);
 }
 
-/* A table reload would come here; until there is one the signal must not kill
- * the server. */
 static void
 hangup_cb(evutil_socket_t fd, short what, void *data)
 {
+    struct server *server = data;
+
     (void)fd;
     (void)what;
+    if (!server->draining) {
+        reload_ask(server->reload);
+    }
+}
+
+/* --- new tables --------------------------------------------------------- */
+
+/* Nothing to write: the transaction alone makes the writer move on. */
+static enum err_code
+write_nothing(void *data, struct ledger *ledger, struct err *err)
+{
     (void)data;
-    log_warn("tables are read at the start only, restart to use new ones");
+    (void)ledger;
+    (void)err;
+    return ERR_OK;
+}
+
+static void
+nothing_written(void *data, const struct err *err)
+{
+    (void)data;
+    (void)err;
+}
+
+/* A reload ended: let the HTTP thread and the writer move on, too. */
+static void
+reload_ended(void *data, const struct reload_result *result)
+{
+    struct server *server = data;
+
+    if (result->fine && result->changed) {
+        edition_release(&server->edition);
+        server->edition = rulebook_hold(server->rulebook);
+        if (!writer_run(server->writer, write_nothing, nothing_written, NULL)) {
+            log_debug("the writer has ended");
+        }
+    }
 }
 
 /* --- starting ----------------------------------------------------------- */
@@ -187,6 +223,7 @@ open_ledger(struct server *server, struct err *err)
 {
     struct store_options options = {server->config.map_size_gib << 30};
     struct writer_options writer_options = {
+        .rulebook = server->rulebook,
         .queue_batches_max = server->config.queue_batches_max,
         .group_records_max = server->config.batch_records_max * 4,
         .on_fatal = on_fatal,
@@ -201,8 +238,8 @@ open_ledger(struct server *server, struct err *err)
         return err->code;
     }
     remove_ports(server); /* of one that was killed */
-    if (ledger_open(server->store, server->dictionary, &server->ledger, err) !=
-            ERR_OK ||
+    if (ledger_open(server->store, server->edition->dictionary, &server->ledger,
+                    err) != ERR_OK ||
         writer_new(server->ledger, &writer_options, &server->writer, err) !=
             ERR_OK) {
         return err->code;
@@ -227,7 +264,20 @@ worker_count(const struct config *config)
 static const struct dictionary *
 tell_dictionary(void *data)
 {
-    return ((struct server *)data)->dictionary;
+    return ((struct server *)data)->edition->dictionary;
+}
+
+static struct edition *
+keep_edition(void *data)
+{
+    return edition_hold(((struct server *)data)->edition);
+}
+
+static void
+drop_edition(void *data, struct edition **edition)
+{
+    (void)data;
+    edition_release(edition);
 }
 
 static struct ledger_totals
@@ -283,11 +333,20 @@ open_routes(struct server *server, struct err *err)
                                     .base = server->base,
                                     .spool_dir = server->spool_dir,
                                     .dictionary = tell_dictionary,
+                                    .keep_edition = keep_edition,
+                                    .drop_edition = drop_edition,
                                     .totals = tell_totals,
                                     .pipeline = tell_pipeline,
                                     .put_facts = take_facts,
                                     .data = server};
 
+    struct edition_options tables = edition_options_from(&server->config);
+
+    if (reload_new(server->base, server->rulebook, &tables, reload_ended,
+                   server, &server->reload, err) != ERR_OK) {
+        return err->code;
+    }
+    context.reload = server->reload;
     if (facts_intake_new(server->base, server->writer, &server->facts, err) !=
         ERR_OK) {
         return err->code;
@@ -313,11 +372,11 @@ open_intakes(struct server *server, struct err *err)
     if (http_server_new(server->base, &http_options, &server->http, err) !=
             ERR_OK ||
         http_intake_new(server->base, server->http, server->writer,
-                        server->dictionary, server->columns, &intake_options,
-                        &server->intake, err) != ERR_OK ||
+                        server->rulebook, &intake_options, &server->intake,
+                        err) != ERR_OK ||
         open_routes(server, err) != ERR_OK ||
-        feed_new(server->base, server->writer, server->dictionary,
-                 &feed_options, &server->feed, err) != ERR_OK) {
+        feed_new(server->base, server->writer, server->rulebook, &feed_options,
+                 &server->feed, err) != ERR_OK) {
         return err->code;
     }
     return ERR_OK;
@@ -394,6 +453,7 @@ say_ready(const struct server *server)
 static void
 close_server(struct server *server)
 {
+    reload_free(&server->reload);
     feed_free(&server->feed);
     writer_free(&server->writer);
     http_server_free(&server->http);
@@ -418,8 +478,25 @@ close_server(struct server *server)
         remove_ports(server);
     }
     store_close(&server->store);
-    columns_free(&server->columns);
-    dictionary_free(&server->dictionary);
+    edition_release(&server->edition);
+    rulebook_free(&server->rulebook);
+}
+
+static enum err_code
+open_tables(struct server *server, struct err *err)
+{
+    struct edition_options options = edition_options_from(&server->config);
+    struct edition *first = NULL;
+
+    if (edition_build(&options, NULL, NULL, &first, err) != ERR_OK) {
+        return err->code;
+    }
+    if (rulebook_new(first, &server->rulebook, err) != ERR_OK) {
+        edition_release(&first);
+        return err->code;
+    }
+    server->edition = rulebook_hold(server->rulebook);
+    return ERR_OK;
 }
 
 int
@@ -439,8 +516,7 @@ cmd_serve(int argc, char **argv)
     }
     server.started_us = clock_now_us();
     if (check_access(&server.config, &err) != ERR_OK ||
-        open_dictionary_and_columns(&server.config, &server.dictionary,
-                                    &server.columns, &err) != ERR_OK ||
+        open_tables(&server, &err) != ERR_OK ||
         open_ledger(&server, &err) != ERR_OK ||
         open_loop(&server, &err) != ERR_OK ||
         open_intakes(&server, &err) != ERR_OK ||

@@ -203,14 +203,15 @@ take_batch(struct feed_worker *worker)
     if (batch != NULL) {
         worker->free_batches = batch->next;
         worker->free_count--;
-        batch_reset(batch);
     }
     return batch;
 }
 
+/* What it held is let go here, not when it is needed again. */
 static void
 give_batch(struct feed_worker *worker, struct batch *batch)
 {
+    batch_reset(batch);
     batch->next = worker->free_batches;
     worker->free_batches = batch;
     worker->free_count++;
@@ -454,6 +455,7 @@ read_connection(struct feed_connection *connection)
     if (batch != NULL) {
         size_t used = fill_room(connection, batch);
 
+        judge_begin(&worker->judge, batch);
         if (connection->broken) {
             give_batch(worker, batch);
         } else {
@@ -664,6 +666,7 @@ incoming_cb(evutil_socket_t fd, short what, void *data)
             add_connection(worker, (int)((intptr_t)items[i] - 1));
         }
     }
+    judge_follow(&worker->judge); /* a swap wakes those without work, too */
     if (atomic_load(&worker->feed->stop) && !worker->stopping) {
         stop_worker(worker);
     }
@@ -704,6 +707,9 @@ worker_release(struct feed_worker *worker)
     while ((batch = take_batch(worker)) != NULL) {
         batch_free(&batch);
     }
+    if (worker->judge.rulebook != NULL) {
+        rulebook_remove_wake(worker->judge.rulebook, &worker->incoming_wake);
+    }
     judge_release(&worker->judge);
     if (worker->ev_incoming != NULL) {
         event_free(worker->ev_incoming);
@@ -737,7 +743,7 @@ new_base(void)
 static enum err_code
 worker_init(struct feed_worker *worker,
             struct feed *feed,
-            const struct dictionary *dictionary,
+            struct rulebook *rulebook,
             struct err *err)
 {
     size_t room = feed->options.line_bytes_max + FEED_READ_BYTES;
@@ -754,9 +760,10 @@ worker_init(struct feed_worker *worker,
     }
     if (wake_open(&worker->incoming_wake, err) != ERR_OK ||
         wake_open(&worker->done_wake, err) != ERR_OK ||
-        judge_init(&worker->judge, dictionary, NULL, err) != ERR_OK) {
+        judge_init(&worker->judge, rulebook, err) != ERR_OK) {
         return err->code;
     }
+    rulebook_add_wake(rulebook, &worker->incoming_wake);
     ring_add_item_wake(worker->incoming, &worker->incoming_wake);
     ring_add_item_wake(worker->done, &worker->done_wake);
     worker->ev_incoming =
@@ -813,7 +820,7 @@ accept_cb(int fd, const struct sockaddr *peer, socklen_t peer_bytes, void *user)
 enum err_code
 feed_new(struct event_base *base,
          struct writer *writer,
-         const struct dictionary *dictionary,
+         struct rulebook *rulebook,
          const struct feed_options *options,
          struct feed **out,
          struct err *err)
@@ -830,7 +837,7 @@ feed_new(struct event_base *base,
         (void)err_set(err, ERR_NO_MEMORY, "feed");
     }
     for (unsigned i = 0; err->code == ERR_OK && i < options->workers; i++) {
-        (void)!worker_init(&feed->workers[i], feed, dictionary, err);
+        (void)!worker_init(&feed->workers[i], feed, rulebook, err);
     }
     if (err->code != ERR_OK ||
         listener_new(base, options->bind, options->port, accept_cb, feed,

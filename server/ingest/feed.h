@@ -44,7 +44,7 @@ struct feed_counts {
  */
 enum err_code feed_new(struct event_base *base,
                        struct writer *writer,
-                       const struct dictionary *dictionary,
+                       struct rulebook *rulebook,
                        const struct feed_options *options,
                        struct feed **out,
                        struct err *err) MUST_CHECK;

@@ -70,6 +70,7 @@ count_item(struct file_intake *intake, const struct batch_item *item)
 static void
 give_batch(struct file_intake *intake, struct batch *batch)
 {
+    batch_reset(batch);
     batch->next = intake->free_batches;
     intake->free_batches = batch;
 }
@@ -106,7 +107,6 @@ take_batch(struct file_intake *intake)
     }
     batch = intake->free_batches;
     intake->free_batches = batch->next;
-    batch_reset(batch);
     return batch;
 }
 
@@ -229,13 +229,14 @@ file_intake_run(struct file_intake *intake,
     intake->file = file;
     intake->err = (struct err){0};
     if (record_file_format(file) == RECORD_CSV &&
-        columns_map(intake->judge.columns, record_file_header(file),
+        columns_map(intake->judge.edition->columns, record_file_header(file),
                     &intake->map, err) != ERR_OK) {
         return err_prefix(err, "%s", record_file_name(file));
     }
     while (more && intake->err.code == ERR_OK) {
         struct batch *batch = take_batch(intake);
 
+        judge_begin(&intake->judge, batch);
         more = fill_batch(intake, batch, err);
         if (batch->item_count == 0 || intake->err.code != ERR_OK) {
             give_batch(intake, batch);
@@ -257,8 +258,7 @@ file_intake_run(struct file_intake *intake,
 
 enum err_code
 file_intake_new(struct writer *writer,
-                const struct dictionary *dictionary,
-                const struct columns *columns,
+                struct rulebook *rulebook,
                 const struct file_intake_options *options,
                 struct import_report *report,
                 struct file_intake **out,
@@ -286,7 +286,7 @@ file_intake_new(struct writer *writer,
         }
     }
     if (err->code != ERR_OK ||
-        judge_init(&intake->judge, dictionary, columns, err) != ERR_OK) {
+        judge_init(&intake->judge, rulebook, err) != ERR_OK) {
         file_intake_free(&intake);
         return err->code;
     }

@@ -26,8 +26,7 @@ struct file_intake_options {
 
 /* All arguments are borrowed until file_intake_free. */
 enum err_code file_intake_new(struct writer *writer,
-                              const struct dictionary *dictionary,
-                              const struct columns *columns,
+                              struct rulebook *rulebook,
                               const struct file_intake_options *options,
                               struct import_report *report,
                               struct file_intake **out,

@@ -35,6 +35,7 @@ struct http_job {
     struct json_array array;  /* JSON */
     struct csv_rows rows;     /* CSV */
     struct column_map *map;
+    struct edition *edition; /* whose columns the map is of; held */
     uint64_t line;
     bool ended;   /* the body is judged */
     bool waiting; /* stands in the list of those who wait for a batch */
@@ -75,6 +76,7 @@ job_free(struct http_job *job)
         event_free(job->ev_step);
     }
     columns_map_free(&job->map);
+    edition_release(&job->edition);
     charset_text_free(&job->text);
     buf_release(&job->errors);
     free(job);
@@ -247,7 +249,6 @@ take_batch(struct http_intake *intake)
 
     if (batch != NULL) {
         intake->free_batches = batch->next;
-        batch_reset(batch);
     }
     return batch;
 }
@@ -255,6 +256,7 @@ take_batch(struct http_intake *intake)
 static void
 give_batch(struct http_intake *intake, struct batch *batch)
 {
+    batch_reset(batch);
     batch->next = intake->free_batches;
     intake->free_batches = batch;
 }
@@ -291,6 +293,7 @@ step(struct http_job *job)
         wait_for_batch(job);
         return;
     }
+    judge_begin(&intake->judge, batch);
     while (batch->item_count < batch->items_max) {
         if (!take_record(job, batch, &job->err)) {
             job->ended = true;
@@ -339,6 +342,7 @@ done_cb(evutil_socket_t fd, short what, void *data)
     (void)fd;
     (void)what;
     wake_clear(&intake->done_wake);
+    judge_follow(&intake->judge); /* a swap wakes those without work, too */
     while ((count = ring_try_pop(intake->done, items, HTTP_INTAKE_BATCHES)) >
            0) {
         for (size_t i = 0; i < count; i++) {
@@ -412,7 +416,9 @@ open_csv(struct http_job *job, struct err *err)
     arena_init(&arena, 4096);
     if (csv_rows_open(&job->rows, job->text.text, CSV_QUOTES_AUTO, &arena,
                       &header, err) == ERR_OK) {
-        (void)!columns_map(job->intake->judge.columns, &header, &job->map, err);
+        judge_follow(&job->intake->judge);
+        job->edition = edition_hold(job->intake->judge.edition);
+        (void)!columns_map(job->edition->columns, &header, &job->map, err);
     }
     arena_release(&arena);
     return err->code;
@@ -476,8 +482,7 @@ enum err_code
 http_intake_new(struct event_base *base,
                 struct http_server *http,
                 struct writer *writer,
-                const struct dictionary *dictionary,
-                const struct columns *columns,
+                struct rulebook *rulebook,
                 const struct http_intake_options *options,
                 struct http_intake **out,
                 struct err *err)
@@ -509,10 +514,11 @@ http_intake_new(struct event_base *base,
         }
     }
     if (err->code != ERR_OK || wake_open(&intake->done_wake, err) != ERR_OK ||
-        judge_init(&intake->judge, dictionary, columns, err) != ERR_OK) {
+        judge_init(&intake->judge, rulebook, err) != ERR_OK) {
         http_intake_free(&intake);
         return err->code;
     }
+    rulebook_add_wake(rulebook, &intake->done_wake);
     ring_add_item_wake(intake->done, &intake->done_wake);
     intake->ev_done = event_new(base, wake_fd(&intake->done_wake),
                                 EV_READ | EV_PERSIST, done_cb, intake);
@@ -544,6 +550,9 @@ http_intake_free(struct http_intake **intake)
     }
     if ((*intake)->ev_done != NULL) {
         event_free((*intake)->ev_done);
+    }
+    if ((*intake)->judge.rulebook != NULL) {
+        rulebook_remove_wake((*intake)->judge.rulebook, &(*intake)->done_wake);
     }
     judge_release(&(*intake)->judge);
     wake_close(&(*intake)->done_wake);

@@ -32,8 +32,7 @@ struct http_intake_options {
 enum err_code http_intake_new(struct event_base *base,
                               struct http_server *http,
                               struct writer *writer,
-                              const struct dictionary *dictionary,
-                              const struct columns *columns,
+                              struct rulebook *rulebook,
                               const struct http_intake_options *options,
                               struct http_intake **out,
                               struct err *err) MUST_CHECK;

@@ -9,10 +9,12 @@
 
 #include "analyzers/dictionary.h"
 #include "server/ledger/ledger.h"
+#include "server/rulebook/rulebook.h"
 #include "server/serve/mask.h"
 
 struct event_base;   /* libevent */
 struct http_request; /* server/serve/http.h */
+struct reload;       /* server/rulebook/reload.h */
 
 /* What the pipeline tells about itself; counts since the start. */
 struct serve_pipeline {
@@ -44,6 +46,10 @@ struct serve_context {
     /* The dictionary in force; borrowed until the handler returns to the
      * loop. */
     const struct dictionary *(*dictionary)(void *data);
+    /* Keep the dictionary in force beyond the turn of the loop, and let it go;
+     * both NULL when it never changes. */
+    struct edition *(*keep_edition)(void *data);
+    void (*drop_edition)(void *data, struct edition **edition);
     /* May be NULL: then what the newest snapshot says. */
     struct ledger_totals (*totals)(void *data);
     void (*pipeline)(void *data, struct serve_pipeline *out); /* may be NULL */
@@ -60,7 +66,8 @@ struct serve_context {
                                serve_facts_done *done,
                                void *done_data,
                                struct err *err);
-    void *data; /* first argument of all of the above */
+    struct reload *reload; /* NULL: tables can't be reloaded (501) */
+    void *data;            /* first argument of all of the above */
 };
 
 #endif /* SERVE_CONTEXT_H */

@@ -33,8 +33,9 @@ struct export_job {
     struct exports *exports;
     struct http_request *http; /* NULL: the client has gone */
     const struct list_source *source;
-    struct params params; /* the list keeps a pointer */
-    struct list_request request;
+    struct params params;        /* the list keeps a pointer */
+    struct list_request request; /* its dictionary to the end: */
+    struct edition *edition;     /* held; NULL: it never changes */
     struct list_export *list;
     struct buf piece;
 
@@ -53,7 +54,12 @@ struct export_job {
 static void
 job_free(struct export_job *job)
 {
+    const struct serve_context *context = job->exports->context;
+
     list_export_close(&job->list);
+    if (job->edition != NULL) {
+        context->drop_edition(context->data, &job->edition);
+    }
     xlsx_writer_abandon(&job->workbook);
     if (job->ev_turn != NULL) {
         event_free(job->ev_turn);
@@ -79,14 +85,6 @@ put_file_name(const struct export_job *job, const struct list_form *form)
     http_reply_header(job->http, "Cache-Control", "no-store");
 }
 
-static const struct dictionary *
-dictionary_now(const struct export_job *job)
-{
-    const struct serve_context *context = job->exports->context;
-
-    return context->dictionary(context->data);
-}
-
 /* ---- text forms ---- */
 
 static void
@@ -104,8 +102,8 @@ stream_step(struct http_request *http, void *user)
     struct err err = {0};
     bool more = false;
 
-    (void)!list_export_next(job->list, dictionary_now(job), &job->piece, &more,
-                            &err);
+    (void)!list_export_next(job->list, job->request.dictionary, &job->piece,
+                            &more, &err);
     if (err.code == ERR_OK && job->gzip != NULL) {
         buf_reset(&job->packed);
         gzip_put(job->gzip, buf_view(&job->piece), !more, &job->packed);
@@ -290,7 +288,7 @@ workbook_turn(evutil_socket_t fd, short what, void *user)
 
     (void)fd;
     (void)what;
-    if (list_export_next(job->list, dictionary_now(job), &job->piece, &more,
+    if (list_export_next(job->list, job->request.dictionary, &job->piece, &more,
                          &job->err) != ERR_OK) {
         workbook_fail(job);
         return;
@@ -372,6 +370,9 @@ exports_answer(struct exports *exports,
     buf_init(&job->piece, LIST_PAGE_BYTES_MAX);
     buf_init(&job->packed, LIST_PAGE_BYTES_MAX);
     answer_request(exports->context, http, &job->params, &job->request);
+    if (exports->context->keep_edition != NULL) {
+        job->edition = exports->context->keep_edition(exports->context->data);
+    }
     if ((form->workbook && workbook_open(job, &err) != ERR_OK) ||
         list_export_open(source, form, &job->request, job->workbook, &job->list,
                          &err) != ERR_OK) {

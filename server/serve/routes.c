@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "server/base/clock.h"
+#include "server/serve/admin.h"
 #include "server/serve/answer.h"
 #include "server/serve/export.h"
 #include "server/serve/facts.h"
@@ -259,6 +260,8 @@ serve_routes_new(struct http_server *http,
     }
     http_route(http, HTTP_GET, "/v1/tickets/{id}", ticket_handler, routes);
     http_route(http, HTTP_PUT, "/v1/facts", facts_handler, routes);
+    http_route(http, HTTP_POST, "/v1/admin/reload", admin_reload_handler,
+               &routes->context);
     http_route(http, HTTP_GET, "/metrics", metrics_handler, routes);
     http_route(http, HTTP_GET, "/healthz", health_handler, routes);
     http_route(http, HTTP_GET, "/readyz", ready_handler, routes);

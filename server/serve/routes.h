@@ -5,6 +5,7 @@
  *       /v1/indicators /v1/rejects     each also .ndjson and .csv
  *   GET /v1/tickets/{id}
  *   PUT /v1/facts
+ *   POST /v1/admin/reload
  *   GET /metrics /healthz /readyz
  *
  * Effects   adds routes; every handler takes short snapshots of the store

@@ -6,6 +6,7 @@
 
 #include "analyzers/calendar.h"
 #include "analyzers/indicator.h"
+#include "server/rulebook/reload.h"
 #include "server/serve/http.h"
 #include "server/serve/query.h"
 
@@ -245,6 +246,27 @@ put_pipeline(struct buf *out, const struct serve_pipeline *pipeline)
 }
 
 static void
+put_tables(struct buf *out,
+           const struct dictionary *dictionary,
+           const struct reload *reload)
+{
+    put_head(out, "dictionary_info", "gauge", "1 for the tables in force");
+    buf_printf(out, "suqiu_dictionary_info{version=\"%s\"} 1\n",
+               dictionary->version);
+    if (reload != NULL) {
+        struct reload_counts counts = reload_counts(reload);
+
+        put_head(out, "reloads_total", "counter",
+                 "reloads of the tables, by how they ended");
+        buf_printf(out,
+                   "suqiu_reloads_total{result=\"fine\"} %llu\n"
+                   "suqiu_reloads_total{result=\"refused\"} %llu\n",
+                   (unsigned long long)counts.fine,
+                   (unsigned long long)counts.failed);
+    }
+}
+
+static void
 put_http(struct buf *out, const struct http_counts *http)
 {
     put_metric(out, "http_connections_open", "gauge", "HTTP connections",
@@ -287,6 +309,9 @@ status_put_metrics(const struct list_request *request,
                                      : reader_totals(&reader);
     put_totals(out, &totals);
     put_store(out, context->store);
+    if (request->dictionary != NULL) {
+        put_tables(out, request->dictionary, context->reload);
+    }
     (void)put_work(out, request, &reader, err);
     reader_end(&reader);
     if (context->pipeline != NULL) {
@@ -347,10 +372,21 @@ check_store(struct checks *checks, const struct serve_context *context)
 }
 
 static void
-check_rules(struct checks *checks, const struct dictionary *dictionary)
+check_rules(struct checks *checks,
+            const struct dictionary *dictionary,
+            const struct reload *reload)
 {
+    const struct reload_result *last =
+        reload != NULL ? reload_last(reload) : NULL;
+
     if (dictionary == NULL) {
         put_check(checks, "rules", CHECK_FAILED, "no tables are loaded");
+    } else if (last != NULL && !last->fine) {
+        put_check(checks, "rules", CHECK_WARNING,
+                  "tables %s; newer ones were refused: %zu errors, the first: "
+                  "%s",
+                  dictionary->version, last->error_total,
+                  last->error_count > 0 ? last->errors[0].detail : "no memory");
     } else {
         put_check(checks, "rules", CHECK_OK, "tables %s", dictionary->version);
     }
@@ -437,7 +473,7 @@ status_put_ready(const struct list_request *request,
     json_key(&checks.json, "checks");
     json_open_array(&checks.json);
     check_store(&checks, request->context);
-    check_rules(&checks, request->dictionary);
+    check_rules(&checks, request->dictionary, request->context->reload);
     if (request->dictionary != NULL) {
         check_calendar(&checks, request->dictionary, request->now_us);
     }

@@ -99,5 +99,6 @@ verdict_put_json(struct json_out *json,
     verdict_put_evidence(json, &verdict->region_evidence,
                          verdict->region_evidence.text);
     verdict_put_flags(json, verdict->flags);
+    json_put_text(json, "dictionary", dictionary->version);
     json_close_object(json);
 }
