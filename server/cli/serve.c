@@ -90,6 +90,7 @@ begin_drain(struct server *server)
     server->draining = true;
     log_info("stopping");
     http_server_drain(server->http);
+    serve_routes_drain(server->routes);
     writer_stop_waiting(server->writer);
     feed_free(&server->feed);
     drain_cb(-1, 0, server);
@@ -329,6 +330,7 @@ open_routes(struct server *server, struct err *err)
     (void)snprintf(server->spool_dir, sizeof(server->spool_dir), "%s/spool",
                    server->config.data);
     struct serve_context context = {.store = server->store,
+                                    .events = server->base,
                                     .ids = ledger_ids(server->ledger),
                                     .base = server->base,
                                     .spool_dir = server->spool_dir,

@@ -36,6 +36,8 @@ typedef void serve_facts_done(void *data, const struct err *err);
 
 struct serve_context {
     const struct store *store;
+    struct event_base *events; /* the loop of the HTTP server; NULL: no
+                                  /v1/stream (501) */
     const struct numbers *ids; /* ledger_ids; NULL: search the disk */
 
     /* The loop of the HTTP server and a directory for workbooks in the making

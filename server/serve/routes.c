@@ -7,13 +7,17 @@
 #include "server/base/clock.h"
 #include "server/serve/admin.h"
 #include "server/serve/answer.h"
+#include "server/serve/dictionary_json.h"
+#include "server/serve/explain_one.h"
 #include "server/serve/export.h"
 #include "server/serve/facts.h"
 #include "server/serve/http.h"
 #include "server/serve/lists.h"
 #include "server/serve/problem.h"
 #include "server/serve/status.h"
+#include "server/serve/stream.h"
 #include "server/serve/ticket_one.h"
+#include "server/web/web_routes.h"
 
 enum { ROUTES_PATH_BYTES = 64, ROUTES_FACTS_ARENA_BYTES = 64 * 1024 };
 
@@ -42,6 +46,7 @@ struct serve_routes {
     struct http_server *http;
     struct serve_context context;
     struct exports *exports;
+    struct stream_hub *stream; /* NULL: without a loop */
     struct list_route lists[SOURCE_COUNT * FORM_COUNT];
 };
 
@@ -94,6 +99,63 @@ ticket_handler(struct http_request *http, void *user)
         problem_reply_err(http, &err);
     }
     buf_release(&body);
+}
+
+/* ---- the tables in force ---- */
+
+static void
+dictionary_handler(struct http_request *http, void *user)
+{
+    const struct serve_routes *routes = user;
+    const struct serve_context *context = &routes->context;
+    struct buf body;
+    struct err err = {0};
+
+    buf_init(&body, DICTIONARY_JSON_BYTES_MAX);
+    if (dictionary_put_json(context->dictionary(context->data), &body, &err) ==
+        ERR_OK) {
+        answer_buf(http, 200, "application/json", &body);
+    } else {
+        problem_reply_err(http, &err);
+    }
+    buf_release(&body);
+}
+
+static void
+explain_handler(struct http_request *http, void *user)
+{
+    const struct serve_routes *routes = user;
+    const struct serve_context *context = &routes->context;
+    struct buf body;
+    struct err err = {0};
+
+    if (!http_request_has_type(http, "application/json")) {
+        problem_reply(http, 415, "unsupported_media_type",
+                      "send application/json: {\"text\":\"…\"}");
+        return;
+    }
+    buf_init(&body, EXPLAIN_JSON_BYTES_MAX);
+    if (explain_put_json(http_request_body(http),
+                         context->dictionary(context->data), &body,
+                         &err) == ERR_OK) {
+        answer_buf(http, 200, "application/json", &body);
+    } else {
+        problem_reply_err(http, &err);
+    }
+    buf_release(&body);
+}
+
+static void
+stream_handler(struct http_request *http, void *user)
+{
+    const struct serve_routes *routes = user;
+
+    if (routes->stream == NULL) {
+        problem_reply(http, 501, "not_implemented",
+                      "this server has no event stream");
+        return;
+    }
+    stream_open(routes->stream, http);
 }
 
 /* ---- facts ---- */
@@ -239,7 +301,9 @@ serve_routes_new(struct http_server *http,
     }
     routes->http = http;
     routes->context = *context;
-    if (exports_new(&routes->context, &routes->exports, err) != ERR_OK) {
+    if (exports_new(&routes->context, &routes->exports, err) != ERR_OK ||
+        (context->events != NULL &&
+         stream_hub_new(&routes->context, &routes->stream, err) != ERR_OK)) {
         serve_routes_free(&routes);
         return err->code;
     }
@@ -259,14 +323,26 @@ serve_routes_new(struct http_server *http,
         }
     }
     http_route(http, HTTP_GET, "/v1/tickets/{id}", ticket_handler, routes);
+    http_route(http, HTTP_GET, "/v1/stream", stream_handler, routes);
+    http_route(http, HTTP_GET, "/v1/dictionary", dictionary_handler, routes);
+    http_route(http, HTTP_POST, "/v1/explain", explain_handler, routes);
     http_route(http, HTTP_PUT, "/v1/facts", facts_handler, routes);
     http_route(http, HTTP_POST, "/v1/admin/reload", admin_reload_handler,
                &routes->context);
     http_route(http, HTTP_GET, "/metrics", metrics_handler, routes);
     http_route(http, HTTP_GET, "/healthz", health_handler, routes);
     http_route(http, HTTP_GET, "/readyz", ready_handler, routes);
+    web_routes_add(http);
     *out = routes;
     return ERR_OK;
+}
+
+void
+serve_routes_drain(struct serve_routes *routes)
+{
+    if (routes->stream != NULL) {
+        stream_end_all(routes->stream);
+    }
 }
 
 void
@@ -276,6 +352,7 @@ serve_routes_free(struct serve_routes **routes)
         return;
     }
     exports_free(&(*routes)->exports);
+    stream_hub_free(&(*routes)->stream);
     free(*routes);
     *routes = NULL;
 }

@@ -3,10 +3,12 @@
  *
  *   GET /v1/tickets /v1/repeat-callers /v1/hot-spots /v1/overdue /v1/counters
  *       /v1/indicators /v1/rejects     each also .ndjson and .csv
- *   GET /v1/tickets/{id}
+ *   GET /v1/tickets/{id} /v1/dictionary /v1/stream
+ *   POST /v1/explain
  *   PUT /v1/facts
  *   POST /v1/admin/reload
  *   GET /metrics /healthz /readyz
+ *   GET / /assets/{name}           the page
  *
  * Effects   adds routes; every handler takes short snapshots of the store
  */
@@ -27,6 +29,10 @@ enum err_code serve_routes_new(struct http_server *http,
                                const struct serve_context *context,
                                struct serve_routes **out,
                                struct err *err) MUST_CHECK;
+
+/* The server stops: end the answers that would never end by themselves. */
+void serve_routes_drain(struct serve_routes *routes);
+
 void serve_routes_free(struct serve_routes **routes);
 
 #endif /* SERVE_ROUTES_H */

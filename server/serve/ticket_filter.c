@@ -1,12 +1,13 @@
 /* Which tickets a list shows. */
 #include "server/serve/ticket_filter.h"
 
+#include "analyzers/repeat.h"
 #include "analyzers/taxonomy.h"
 
 const char *const ticket_filter_params[] = {
-    "from",        "to",      "type",  "channel", "category", "region",
-    "subcategory", "unit",    "state", "overdue", "repeat",   "complaint",
-    "flag",        "counter", "q",     NULL};
+    "from",        "to",      "type",  "channel",     "category", "region",
+    "subcategory", "unit",    "state", "overdue",     "repeat",   "complaint",
+    "flag",        "counter", "q",     "same_caller", NULL};
 
 /* ---- reading ---- */
 
@@ -215,6 +216,33 @@ read_subcategory(struct ticket_filter *filter,
     filter->nothing = filter->nothing || filter->subcategory_id == 0;
 }
 
+/* Who called with the ticket named: by customer number and by phone, so that
+ * neither stands in an address. */
+static void
+read_same_caller(struct ticket_filter *filter,
+                 const struct list_request *request,
+                 const struct reader *reader,
+                 struct err *err)
+{
+    struct span id = params_get(request->params, "same_caller");
+    struct ticket_state state;
+    uint64_t number;
+
+    if (id.bytes == 0 || err->code != ERR_OK) {
+        return;
+    }
+    number = reader_find_id(reader, request->context->ids, id);
+    if (number == 0 || !reader_state(reader, number, &state, err)) {
+        (void)err_set_field(err, ERR_NOT_FOUND, "same_caller",
+                            "no ticket has this number");
+        return;
+    }
+    filter->caller_asked = true;
+    filter->caller_number = number;
+    filter->caller_keys[0] = state.key_hash[REPEAT_KEY_CUSTOMER - 1];
+    filter->caller_keys[1] = state.key_hash[REPEAT_KEY_CALLER - 1];
+}
+
 enum err_code
 ticket_filter_read(struct ticket_filter *filter,
                    const struct list_request *request,
@@ -241,6 +269,7 @@ ticket_filter_read(struct ticket_filter *filter,
                &filter->unit_id, &known);
     filter->nothing = filter->nothing || !known;
     filter->q = params_get(params, "q");
+    read_same_caller(filter, request, reader, err);
     return err->code;
 }
 
@@ -290,6 +319,23 @@ passes_counters(const struct ticket_filter *filter,
            (set & filter->counters_unset) == 0;
 }
 
+static bool
+is_same_caller(const struct ticket_filter *filter,
+               const struct ticket_state *state)
+{
+    uint64_t customer = state->key_hash[REPEAT_KEY_CUSTOMER - 1];
+    uint64_t caller = state->key_hash[REPEAT_KEY_CALLER - 1];
+
+    if (!filter->caller_asked || state->number == filter->caller_number) {
+        return true;
+    }
+    if (filter->caller_keys[0] != 0 && customer != 0) {
+        return customer == filter->caller_keys[0];
+    }
+    /* A phone alone: one of the two gave no customer number. */
+    return caller != 0 && caller == filter->caller_keys[1];
+}
+
 bool
 ticket_filter_state(const struct ticket_filter *filter,
                     struct query_unit_filter *units,
@@ -305,7 +351,7 @@ ticket_filter_state(const struct ticket_filter *filter,
            (filter->lives == 0 ||
             has_bit(filter->lives, query_life_of(state, STATE_NEVER))) &&
            query_unit_below(units, state->unit_id) &&
-           passes_counters(filter, state);
+           is_same_caller(filter, state) && passes_counters(filter, state);
 }
 
 bool
@@ -337,7 +383,7 @@ cells_can_tell(const struct ticket_filter *filter,
     *counter = COUNTER_received;
     if (!is_day_start(filter->from_us) || !is_day_start(filter->to_us) ||
         filter->lives != 0 || filter->flags != 0 || filter->q.bytes > 0 ||
-        filter->counters_unset != 0 ||
+        filter->caller_asked || filter->counters_unset != 0 ||
         (filter->counters_set & (filter->counters_set - 1)) != 0) {
         return false;
     }

@@ -35,6 +35,10 @@ struct ticket_filter {
     /* of counters anchored to the due instant: from_us, to_us mean that one */
     bool by_due;
     struct span q; /* borrowed from the query */
+
+    bool caller_asked; /* of the caller of one ticket */
+    uint64_t caller_number;
+    uint64_t caller_keys[2]; /* customer, phone; 0 = that ticket has none */
 };
 
 /* Query parameters it reads, ended by NULL. */

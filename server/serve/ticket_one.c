@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzers/calendar.h"
 #include "analyzers/deadline.h"
+#include "analyzers/indicator.h"
 #include "server/serve/query.h"
 #include "server/serve/verdict_json.h"
 
@@ -309,6 +311,40 @@ find_again(const struct one *one,
     return NULL;
 }
 
+/* The days inside a limit of working days that did not count, and why. */
+static void
+put_days_off(struct one *one, const struct deadline_clock *again)
+{
+    const struct calendar *calendar = one->request->dictionary->calendar;
+    const struct deadline_rule *rule =
+        deadline_rule(one->request->dictionary->deadlines, again->rule);
+    struct json_out *json = &one->json;
+    int32_t last = again->due_us == DEADLINE_NEVER
+                       ? INT32_MIN
+                       : shanghai_day(again->due_us);
+    size_t listed = 0;
+
+    if (!span_is(rule->unit, "workdays")) {
+        return;
+    }
+    json_key(json, "days_off");
+    json_open_array(json);
+    for (int32_t day = shanghai_day(again->from_us) + 1;
+         day <= last && listed < TICKET_DAYS_OFF_MAX; day++) {
+        char date[PERIOD_NAME_BYTES];
+
+        if (calendar_is_working_day(calendar, day)) {
+            continue;
+        }
+        json_open_object(json);
+        json_put_text(json, "date", period_name(PERIOD_DAY, day, date));
+        put_given(json, "name", calendar_day_name(calendar, day));
+        json_close_object(json);
+        listed++;
+    }
+    json_close_array(json);
+}
+
 static void
 put_clock_rule(struct one *one, const struct deadline_clock *again)
 {
@@ -322,6 +358,7 @@ put_clock_rule(struct one *one, const struct deadline_clock *again)
     put_given(json, "source", rule->source);
     json_put_uint(json, "rule_line", rule->line);
     json_put_bool(json, "averaged", rule->averaged);
+    put_days_off(one, again);
 }
 
 static void

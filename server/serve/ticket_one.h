@@ -10,6 +10,7 @@ enum {
     TICKET_EVENTS_MAX = 2000,  /* shown; more are counted */
     TICKET_VERSIONS_MAX = 100, /* shown */
     TICKET_CHAIN_MAX = 100,    /* earlier calls shown */
+    TICKET_DAYS_OFF_MAX = 100, /* inside one limit, shown */
     TICKET_JSON_BYTES_MAX = 16 * 1024 * 1024
 };
 

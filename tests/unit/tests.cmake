@@ -39,6 +39,8 @@ add_cmocka_test(test_fsck LABEL unit SOURCES unit/test_fsck.c lib/ledger_fixture
 add_cmocka_test(test_serve LABEL unit SOURCES unit/test_serve.c lib/ledger_fixture.c LINK serve)
 add_cmocka_test(test_serve_parts LABEL unit SOURCES unit/test_serve_parts.c LINK serve)
 add_cmocka_test(test_serve_routes LABEL unit SOURCES unit/test_serve_routes.c lib/ledger_fixture.c LINK serve)
+add_cmocka_test(test_web_routes LABEL unit SOURCES unit/test_web_routes.c lib/site.c lib/ledger_fixture.c LINK serve web)
+add_cmocka_test(test_stream LABEL unit SOURCES unit/test_stream.c lib/site.c lib/ledger_fixture.c LINK serve)
 add_cmocka_test(test_histogram LABEL unit SOURCES unit/test_histogram.c LINK bench_core)
 add_cmocka_test(test_generate LABEL unit SOURCES unit/test_generate.c crash/model.c LINK bench_core decode)
 add_cmocka_test(test_feed_client LABEL unit SOURCES unit/test_feed_client.c LINK bench_core Threads::Threads)
