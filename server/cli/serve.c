@@ -18,6 +18,7 @@
 #include "server/ingest/facts_intake.h"
 #include "server/ingest/feed.h"
 #include "server/ingest/http_intake.h"
+#include "server/rulebook/reclassify.h"
 #include "server/rulebook/reload.h"
 #include "server/serve/routes.h"
 #include "server/writer.h"
@@ -50,6 +51,7 @@ struct server {
     struct feed *feed;
     char spool_dir[CONFIG_TEXT_BYTES + 32];
     struct reload *reload;
+    struct reclassify *reclassify;
     int64_t started_us;
     struct event *ev_term;
     struct event *ev_int;
@@ -91,6 +93,7 @@ begin_drain(struct server *server)
     log_info("stopping");
     http_server_drain(server->http);
     serve_routes_drain(server->routes);
+    reclassify_stop(server->reclassify);
     writer_stop_waiting(server->writer);
     feed_free(&server->feed);
     drain_cb(-1, 0, server);
@@ -348,7 +351,12 @@ open_routes(struct server *server, struct err *err)
                    server, &server->reload, err) != ERR_OK) {
         return err->code;
     }
+    if (reclassify_new(server->store, server->writer, server->rulebook, true,
+                       &server->reclassify, err) != ERR_OK) {
+        return err->code;
+    }
     context.reload = server->reload;
+    context.reclassify = server->reclassify;
     if (facts_intake_new(server->base, server->writer, &server->facts, err) !=
         ERR_OK) {
         return err->code;
@@ -456,6 +464,7 @@ static void
 close_server(struct server *server)
 {
     reload_free(&server->reload);
+    reclassify_free(&server->reclassify);
     feed_free(&server->feed);
     writer_free(&server->writer);
     http_server_free(&server->http);
@@ -522,6 +531,7 @@ cmd_serve(int argc, char **argv)
         open_ledger(&server, &err) != ERR_OK ||
         open_loop(&server, &err) != ERR_OK ||
         open_intakes(&server, &err) != ERR_OK ||
+        reclassify_resume(server.reclassify, &err) != ERR_OK ||
         write_ports(&server, &err) != ERR_OK) {
         exit_code = cli_fail(&err);
     } else {

@@ -1322,6 +1322,109 @@ put_new_version(struct ledger *ledger,
     return ledger_find_repeats(ledger, cached, &was, true, err);
 }
 
+/* A record of the log with bytes of its own, in the batch's arena: it stays
+ * good while the transaction changes things. */
+static enum err_code
+copy_log(struct ledger *ledger,
+         uint64_t seq,
+         struct record *out,
+         struct err *err)
+{
+    uint8_t key_bytes[LOG_KEY_BYTES];
+    struct span key = seq_key(seq, key_bytes);
+    struct span value;
+
+    if (!store_get(ledger->store, ledger->txn, STORE_LOG, key, &value, err)) {
+        return err_set(err, ERR_CORRUPT, "a record of the log is missing");
+    }
+    if (store_unseal(key, &value, "a record of the log", err) != ERR_OK) {
+        return err->code;
+    }
+    value = arena_copy(&ledger->arena, value);
+    if (value.data == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "batch");
+    }
+    if (!record_decode(value, out) || out->kind != RECORD_TICKET) {
+        return err_set(err, ERR_CORRUPT, "a record of the log makes no sense");
+    }
+    return ERR_OK;
+}
+
+static bool
+same_judgement(const struct record_verdict *a, const struct record_verdict *b)
+{
+    return a->category == b->category &&
+           a->subcategory_id == b->subcategory_id &&
+           a->topic_id == b->topic_id && a->region == b->region;
+}
+
+enum err_code
+ledger_put_verdict(struct ledger *ledger,
+                   uint64_t number,
+                   uint64_t record_seq,
+                   const struct verdict *verdict,
+                   enum ledger_rejudged *outcome,
+                   struct err *err)
+{
+    struct cached_state *cached = ledger_load(ledger, number, err);
+    struct record_verdict was;
+    struct record record;
+
+    assert(ledger->txn != NULL);
+    if (cached == NULL) {
+        return err->code;
+    }
+    if (cached->state.record_seq != record_seq) {
+        *outcome = LEDGER_REJUDGED_STALE;
+        return ERR_OK;
+    }
+    if (copy_log(ledger, record_seq, &record, err) != ERR_OK) {
+        return err->code;
+    }
+    was = record.verdict;
+    if (intern_verdict(ledger, verdict, &record.verdict, err) != ERR_OK ||
+        put_log(ledger, record_seq, &record, false, err) != ERR_OK ||
+        names_intern(ledger->names, ledger->txn, NAME_UNIT,
+                     units_path(ledger->dictionary->units, record.ticket.unit),
+                     &cached->state.unit_id, err) != ERR_OK ||
+        fold_again(ledger, &cached->state, &record, record_seq, err) !=
+            ERR_OK ||
+        judge_clocks(ledger, &cached->state, err) != ERR_OK) {
+        return err->code;
+    }
+    *outcome = same_judgement(&was, &record.verdict) ? LEDGER_REJUDGED_SAME
+                                                     : LEDGER_REJUDGED_MOVED;
+    cached->dirty = true;
+    return ledger_find_repeats(ledger, cached, NULL, true, err);
+}
+
+enum err_code
+ledger_put_reclassify(struct ledger *ledger,
+                      const struct ledger_reclassify *mark,
+                      struct err *err)
+{
+    uint8_t room[128];
+    struct byte_writer w = byte_writer_on(room, sizeof(room));
+
+    put_u8(&w, 1);
+    put_span(&w, span_of(mark->dictionary));
+    put_varint(&w, mark->next);
+    put_varint(&w, mark->done);
+    put_varint(&w, mark->total);
+    put_varint(&w, mark->moved);
+    put_zigzag(&w, mark->started_us);
+    put_zigzag(&w, mark->ended_us);
+    return store_put(ledger->store, ledger->txn, STORE_META,
+                     SPAN_LITERAL("reclassify"),
+                     (struct span){(char *)room, byte_writer_used(&w)}, 0, err);
+}
+
+const struct dictionary *
+ledger_dictionary(const struct ledger *ledger)
+{
+    return ledger->dictionary;
+}
+
 enum err_code
 ledger_put_ticket(struct ledger *ledger,
                   const struct ticket *ticket,

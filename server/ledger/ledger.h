@@ -110,6 +110,46 @@ enum err_code ledger_put_fact(struct ledger *ledger,
                               const struct ledger_fact *fact,
                               struct err *err) MUST_CHECK;
 
+/* What became of a ticket that was judged again. */
+enum ledger_rejudged {
+    LEDGER_REJUDGED_SAME,  /* another dictionary, the same judgement */
+    LEDGER_REJUDGED_MOVED, /* category, subcategory, topic or region differ */
+    LEDGER_REJUDGED_STALE  /* another version came meanwhile: nothing done */
+};
+
+/*
+ * Put another verdict of the version in force, and judge its unit, clocks and
+ * repeat calls by the dictionary in use. Corrections stay on top of it. The
+ * verdict before it is not kept.
+ *
+ *   record_seq  the version that was judged
+ *   verdict     by the dictionary in use
+ */
+enum err_code ledger_put_verdict(struct ledger *ledger,
+                                 uint64_t number,
+                                 uint64_t record_seq,
+                                 const struct verdict *verdict,
+                                 enum ledger_rejudged *outcome,
+                                 struct err *err) MUST_CHECK;
+
+/* How far judging all tickets again has come: kept in the store, written in the
+ * transaction that moves the tickets. */
+struct ledger_reclassify {
+    char dictionary[20]; /* by which tables */
+    uint64_t next;       /* tickets below this number are done */
+    uint64_t done;       /* tickets looked at */
+    uint64_t total;      /* when it began */
+    uint64_t moved;
+    int64_t started_us;
+    int64_t ended_us; /* 0 while there is something left */
+};
+enum err_code ledger_put_reclassify(struct ledger *ledger,
+                                    const struct ledger_reclassify *mark,
+                                    struct err *err) MUST_CHECK;
+
+/* The dictionary in use. Writer thread. */
+const struct dictionary *ledger_dictionary(const struct ledger *ledger);
+
 /*
  * Make the batch durable. After any error the batch is gone (as after
  * ledger_abort). An IO error leaves it unknown whether the data reached the

@@ -121,6 +121,64 @@ reader_state(const struct reader *reader,
     return true;
 }
 
+uint64_t
+reader_next_ticket(const struct reader *reader,
+                   uint64_t number,
+                   struct err *err)
+{
+    uint8_t key_bytes[8];
+    struct span from = number_key(number + 1, key_bytes);
+    MDB_val key = {from.bytes, key_bytes};
+    MDB_val value;
+    MDB_cursor *cursor;
+    uint64_t found = 0;
+    int rc =
+        mdb_cursor_open(reader->txn, reader->store->db[STORE_STATE], &cursor);
+
+    if (rc != 0) {
+        (void)store_err(err, rc, "state");
+        return 0;
+    }
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    if (rc == 0) {
+        struct byte_reader r = byte_reader_on(key.mv_data, key.mv_size);
+
+        found = get_be64(&r);
+    } else if (rc != MDB_NOTFOUND) {
+        (void)store_err(err, rc, "state");
+    }
+    mdb_cursor_close(cursor);
+    return found;
+}
+
+bool
+reader_reclassify(const struct reader *reader,
+                  struct ledger_reclassify *out,
+                  struct err *err)
+{
+    struct span value;
+    struct span version;
+    struct byte_reader r;
+
+    *out = (struct ledger_reclassify){.next = 0};
+    if (!get(reader, STORE_META, SPAN_LITERAL("reclassify"), &value, err)) {
+        return false;
+    }
+    r = byte_reader_on(value.data, value.bytes);
+    (void)get_u8(&r);
+    version = get_span(&r);
+    if (version.bytes < sizeof(out->dictionary)) {
+        memcpy(out->dictionary, version.data, version.bytes);
+    }
+    out->next = get_varint(&r);
+    out->done = get_varint(&r);
+    out->total = get_varint(&r);
+    out->moved = get_varint(&r);
+    out->started_us = get_zigzag(&r);
+    out->ended_us = get_zigzag(&r);
+    return !r.failed;
+}
+
 enum err_code
 reader_record(const struct reader *reader,
               uint64_t seq,

@@ -38,6 +38,16 @@ bool reader_state(const struct reader *reader,
                   struct ticket_state *out,
                   struct err *err);
 
+/* The first ticket whose number is larger, 0 when there is none. */
+uint64_t reader_next_ticket(const struct reader *reader,
+                            uint64_t number,
+                            struct err *err);
+
+/* How far judging all tickets again has come; false: it was never asked for. */
+bool reader_reclassify(const struct reader *reader,
+                       struct ledger_reclassify *out,
+                       struct err *err);
+
 /* A record of the log: the version in force is state.record_seq; events are
  * chained from state.last_event_seq by record.previous. */
 enum err_code reader_record(const struct reader *reader,

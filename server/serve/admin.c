@@ -1,6 +1,8 @@
-/* POST /v1/admin/reload: the answer says what changed, or every error. */
+/* Reload: the answer says what changed, or every error. Reclassify: how far it
+ * has come. */
 #include "server/serve/admin.h"
 
+#include "server/rulebook/reclassify.h"
 #include "server/rulebook/reload.h"
 #include "server/serve/context.h"
 #include "server/serve/http.h"
@@ -43,7 +45,8 @@ advice(const struct reload_result *result)
     }
     return result->reclassify
                ? "tickets that are there keep their verdicts and clocks until "
-                 "they change"
+                 "they change or are classified again: suqiu reclassify or "
+                 "POST /v1/admin/reclassify"
                : "in force for everything";
 }
 
@@ -160,5 +163,104 @@ admin_reload_handler(struct http_request *http, void *user)
     } else if (reload_start(context->reload, reload_answer, http, &err) !=
                ERR_OK) {
         problem_reply_err(http, &err);
+    }
+}
+
+/* ---- reclassify ---- */
+
+static void
+put_time(struct json_out *json, const char *key, int64_t at_us)
+{
+    char text[TICKET_TIME_BYTES];
+
+    json_put_text(json, key,
+                  at_us != 0 ? ticket_time_format(at_us, text) : NULL);
+}
+
+static void
+reclassify_answer(struct http_request *http,
+                  struct reclassify *reclassify,
+                  unsigned status)
+{
+    struct reclassify_progress progress;
+    struct json_out json;
+    struct buf body;
+
+    reclassify_progress(reclassify, &progress);
+    buf_init(&body, ADMIN_ANSWER_BYTES_MAX);
+    json_init(&json, &body);
+    json_open_object(&json);
+    json_put_text(&json, "state", reclassify_state_name(progress.state));
+    json_put_text(&json, "dictionary",
+                  progress.mark.dictionary[0] != '\0' ? progress.mark.dictionary
+                                                      : NULL);
+    json_put_uint(&json, "done", progress.mark.done);
+    json_put_uint(&json, "total", progress.mark.total);
+    json_put_uint(&json, "moved", progress.mark.moved);
+    json_put_uint(&json, "per_second", progress.per_second);
+    json_key(&json, "eta_seconds");
+    if (progress.left_us >= 0) {
+        json_uint(&json, (uint64_t)progress.left_us / 1000000);
+    } else {
+        json_null(&json);
+    }
+    put_time(&json, "started_at", progress.mark.started_us);
+    put_time(&json, "ended_at", progress.mark.ended_us);
+    json_put_text(&json, "error",
+                  progress.state == RECLASSIFY_FAILED ? progress.err.detail
+                                                      : NULL);
+    json_close_object(&json);
+    buf_put_char(&body, '\n');
+    http_reply_header(http, "Cache-Control", "no-store");
+    http_reply(http, status, "application/json", buf_view(&body));
+    buf_release(&body);
+}
+
+static bool
+reclassify_is_there(const struct serve_context *context,
+                    struct http_request *http)
+{
+    if (context->reclassify == NULL) {
+        problem_reply(http, 501, "not_implemented",
+                      "this server does not classify again");
+        return false;
+    }
+    return true;
+}
+
+void
+admin_reclassify_start_handler(struct http_request *http, void *user)
+{
+    const struct serve_context *context = user;
+    struct err err = {0};
+
+    if (!reclassify_is_there(context, http)) {
+        return;
+    }
+    if (reclassify_start(context->reclassify, &err) != ERR_OK) {
+        problem_reply_err(http, &err);
+        return;
+    }
+    reclassify_answer(http, context->reclassify, 202);
+}
+
+void
+admin_reclassify_stop_handler(struct http_request *http, void *user)
+{
+    const struct serve_context *context = user;
+
+    if (reclassify_is_there(context, http)) {
+        reclassify_stop(context->reclassify);
+        reclassify_answer(http, context->reclassify, 202);
+    }
+}
+
+void
+admin_reclassify_handler(struct http_request *http, void *user)
+{
+    const struct serve_context *context = user;
+
+    if (reclassify_is_there(context, http)) {
+        reclassify_answer(http, context->reclassify, 200);
     }
 }

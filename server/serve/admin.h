@@ -1,5 +1,5 @@
 /*
- * admin: what changes how the server judges: POST /v1/admin/reload.
+ * admin: what changes how the server judges: reload, reclassify.
  *
  * Effects   starts work aside; answers when it has ended
  */
@@ -12,5 +12,8 @@ enum { ADMIN_ANSWER_BYTES_MAX = 256 * 1024 };
 
 /* `user` is the struct serve_context. */
 void admin_reload_handler(struct http_request *http, void *user);
+void admin_reclassify_start_handler(struct http_request *http, void *user);
+void admin_reclassify_stop_handler(struct http_request *http, void *user);
+void admin_reclassify_handler(struct http_request *http, void *user);
 
 #endif /* SERVE_ADMIN_H */

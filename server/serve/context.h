@@ -15,6 +15,7 @@
 struct event_base;   /* libevent */
 struct http_request; /* server/serve/http.h */
 struct reload;       /* server/rulebook/reload.h */
+struct reclassify;   /* server/rulebook/reclassify.h */
 
 /* What the pipeline tells about itself; counts since the start. */
 struct serve_pipeline {
@@ -68,8 +69,10 @@ struct serve_context {
                                serve_facts_done *done,
                                void *done_data,
                                struct err *err);
-    struct reload *reload; /* NULL: tables can't be reloaded (501) */
-    void *data;            /* first argument of all of the above */
+    /* NULL: what they do can't be asked for (501) */
+    struct reload *reload;
+    struct reclassify *reclassify;
+    void *data; /* first argument of all of the above */
 };
 
 #endif /* SERVE_CONTEXT_H */

@@ -1,0 +1,177 @@
+/* suqiu reclassify: every stored ticket judged again, without a server. */
+#include <signal.h>
+
+#include "analyzers/dictionary.h"
+#include "server/base/progress.h"
+#include "server/cli/cli.h"
+#include "server/rulebook/reclassify.h"
+
+enum { LOOK_US = 200000, OUT_BYTES_MAX = 4096 };
+
+const struct cli_help cmd_reclassify_help = {
+    .usage = "suqiu reclassify --data DIR [--dict DIR]",
+    .text =
+        "Judges every ticket of the store again by these tables: category, "
+        "region, unit,\nclocks, repeat calls; counters move with them. "
+        "Corrections of supervisors stay.\nWhat is judged by these tables "
+        "already is left alone. It can be interrupted\n(Ctrl-C, kill): the "
+        "next call goes on where it stood. A running server does the\nsame by "
+        "itself: POST /v1/admin/reclassify.\n",
+    .groups = CONFIG_DICT | CONFIG_STORE,
+};
+
+struct run {
+    struct config config;
+    struct edition *edition;
+    struct rulebook *rulebook;
+    struct store *store;
+    struct ledger *ledger;
+    struct writer *writer;
+    struct reclassify *reclassify;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void
+on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+/* The step comes back with the error; there is nobody else to tell. */
+static void
+on_fatal(void *data, const struct err *err)
+{
+    (void)data;
+    (void)err;
+}
+
+static enum err_code
+open_run(struct run *run, struct err *err)
+{
+    const struct config *config = &run->config;
+    const struct edition_options tables = edition_options_from(config);
+    const struct store_options store_options = {config->map_size_gib << 30};
+    struct writer_options writer_options = {
+        .queue_batches_max = config->queue_batches_max,
+        .group_records_max = config->batch_records_max,
+        .on_fatal = on_fatal};
+    struct edition *first = NULL;
+
+    if (config->data[0] == '\0') {
+        return err_set(err, ERR_USAGE,
+                       "say which store: suqiu reclassify --data DIR");
+    }
+    if (edition_build(&tables, NULL, NULL, &first, err) != ERR_OK) {
+        return err->code;
+    }
+    if (rulebook_new(first, &run->rulebook, err) != ERR_OK) {
+        edition_release(&first);
+        return err->code;
+    }
+    run->edition = rulebook_hold(run->rulebook);
+    writer_options.rulebook = run->rulebook;
+    if (store_open(config->data, STORE_WRITE, &store_options, &run->store,
+                   err) != ERR_OK ||
+        ledger_open(run->store, run->edition->dictionary, &run->ledger, err) !=
+            ERR_OK ||
+        writer_new(run->ledger, &writer_options, &run->writer, err) != ERR_OK) {
+        return err->code;
+    }
+    return reclassify_new(run->store, run->writer, run->rulebook, false,
+                          &run->reclassify, err);
+}
+
+static void
+close_run(struct run *run)
+{
+    reclassify_free(&run->reclassify);
+    writer_free(&run->writer);
+    ledger_close(&run->ledger);
+    store_close(&run->store);
+    edition_release(&run->edition);
+    rulebook_free(&run->rulebook);
+}
+
+/* Start it, show how far it is, wait for its end. */
+static enum err_code
+reclassify_all(struct run *run,
+               struct reclassify_progress *progress,
+               struct err *err)
+{
+    struct sigaction action = {.sa_handler = on_interrupt};
+    struct progress line;
+
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    if (reclassify_start(run->reclassify, err) != ERR_OK) {
+        return err->code;
+    }
+    progress_start(&line, "reclassify", 0);
+    while (!reclassify_wait(run->reclassify, LOOK_US)) {
+        reclassify_progress(run->reclassify, progress);
+        line.total = progress->mark.total;
+        progress_update(&line, progress->mark.done);
+        if (interrupted != 0) {
+            reclassify_stop(run->reclassify);
+        }
+    }
+    progress_stop(&line);
+    reclassify_progress(run->reclassify, progress);
+    if (progress->state == RECLASSIFY_FAILED) {
+        *err = progress->err;
+    }
+    return err->code;
+}
+
+static int
+put_summary(const struct reclassify_progress *progress)
+{
+    struct buf out;
+    int exit_code;
+
+    buf_init(&out, OUT_BYTES_MAX);
+    buf_printf(&out,
+               "tables %s: %llu of %llu tickets looked at, %llu judged "
+               "otherwise than before\n",
+               progress->mark.dictionary,
+               (unsigned long long)progress->mark.done,
+               (unsigned long long)progress->mark.total,
+               (unsigned long long)progress->mark.moved);
+    exit_code = cli_put_out(&out);
+    buf_release(&out);
+    return exit_code;
+}
+
+int
+cmd_reclassify(int argc, char **argv)
+{
+    struct run run = {.edition = NULL};
+    struct reclassify_progress progress = {.state = RECLASSIFY_IDLE};
+    struct err err = {0};
+    int exit_code = CLI_FINE;
+
+    if (!cli_begin(&cmd_reclassify_help, &argc, argv, &run.config,
+                   &exit_code)) {
+        return exit_code;
+    }
+    if (argc > 0) {
+        (void)err_set(&err, ERR_USAGE,
+                      "reclassify takes no arguments besides its flags");
+        return cli_fail(&err);
+    }
+    if (open_run(&run, &err) != ERR_OK ||
+        reclassify_all(&run, &progress, &err) != ERR_OK) {
+        exit_code = cli_fail(&err);
+    } else {
+        exit_code = put_summary(&progress);
+        if (progress.state == RECLASSIFY_STOPPED) {
+            (void)err_set(&err, ERR_BUSY,
+                          "stopped; the same command goes on from here");
+            exit_code = cli_fail(&err);
+        }
+    }
+    close_run(&run);
+    return exit_code;
+}
