@@ -37,12 +37,20 @@ struct phrase {
 struct cleaner {
     uint16_t map[BMP_CODE_POINTS];
     uint8_t ends_phrase[BMP_CODE_POINTS / 8];
-    uint16_t buckets[PHRASE_BUCKETS]; /* index + 1 into phrases */
+    uint8_t plain[BMP_CODE_POINTS / 8]; /* stays what it is, ends nothing */
+    uint16_t buckets[PHRASE_BUCKETS];   /* index + 1 into phrases */
     struct phrase *phrases;
     size_t phrase_count;
 };
 
 /* ------------------------------------------------------------------ build */
+
+static inline bool
+ends_sentence(uint16_t c)
+{
+    return c == 0x3002 || c == 0xFF01 || c == 0xFF1F || c == 0xFF1B ||
+           c == '\n';
+}
 
 static void
 map_range(struct cleaner *cleaner,
@@ -257,6 +265,17 @@ out:
     return code;
 }
 
+static void
+find_plain(struct cleaner *cleaner)
+{
+    for (uint32_t c = 0x800; c < BMP_CODE_POINTS; c++) {
+        if (cleaner->map[c] == c && !ends_sentence((uint16_t)c) &&
+            (cleaner->ends_phrase[c / 8] >> (c % 8) & 1) == 0) {
+            cleaner->plain[c / 8] |= (uint8_t)(1u << (c % 8));
+        }
+    }
+}
+
 enum err_code
 cleaner_build(const struct dictionary_file *files,
               size_t file_count,
@@ -284,6 +303,7 @@ cleaner_build(const struct dictionary_file *files,
         cleaner_free(&cleaner);
         return code;
     }
+    find_plain(cleaner);
     *out = cleaner;
     return ERR_OK;
 }
@@ -352,14 +372,7 @@ is_word(uint32_t c)
     return c < 0x80 && (is_digit(c) || (c - 'a') < 26);
 }
 
-static bool
-ends_sentence(uint16_t c)
-{
-    return c == 0x3002 || c == 0xFF01 || c == 0xFF1F || c == 0xFF1B ||
-           c == '\n';
-}
-
-static size_t
+static inline size_t
 put_utf8(uint16_t c, char *out)
 {
     if (c < 0x80) {
@@ -407,7 +420,8 @@ take_back_phrase(const struct cleaner *cleaner, struct clean_text *out)
             out->char_count = count - phrase->count;
             out->bytes = out->at[out->char_count];
             while (out->sentence_count > 0 &&
-                   out->sentence_end[out->sentence_count - 1] > out->bytes) {
+                   out->sentence_end[out->sentence_count - 1] >
+                       out->char_count) {
                 out->sentence_count--;
             }
             return;
@@ -428,7 +442,7 @@ put_char(struct pass *pass, uint16_t c)
     out->from_char[i] = (uint16_t)pass->char_at;
     out->bytes += put_utf8(c, out->text + out->bytes);
     if (ends_sentence(c)) {
-        out->sentence_end[out->sentence_count++] = (uint16_t)out->bytes;
+        out->sentence_end[out->sentence_count++] = (uint16_t)out->char_count;
     }
     if ((pass->cleaner->ends_phrase[c / 8] >> (c % 8) & 1) != 0) {
         take_back_phrase(pass->cleaner, out);
@@ -600,6 +614,39 @@ decode(const struct pass *pass, uint32_t *c)
     return 0;
 }
 
+/* Plain Chinese, most of every text, goes through here: characters of three
+ * bytes that stay what they are. False: not such a character. */
+static inline bool
+take_plain(struct pass *pass)
+{
+    const struct cleaner *cleaner = pass->cleaner;
+    const uint8_t *in = pass->in + pass->at;
+    struct clean_text *out = pass->out;
+    size_t i = out->char_count;
+    uint32_t c;
+
+    if (pass->bytes - pass->at < 3 || (in[0] & 0xF0) != 0xE0 ||
+        (in[1] & 0xC0) != 0x80 || (in[2] & 0xC0) != 0x80) {
+        return false;
+    }
+    c = (uint32_t)(in[0] & 0x0F) << 12 | (uint32_t)(in[1] & 0x3F) << 6 |
+        (uint32_t)(in[2] & 0x3F);
+    if (c < 0x800 || (cleaner->plain[c / 8] >> (c % 8) & 1) == 0) {
+        return false;
+    }
+    out->code_point[i] = (uint16_t)c;
+    out->at[i] = (uint16_t)out->bytes;
+    out->from_byte[i] = (uint16_t)pass->at;
+    out->from_char[i] = (uint16_t)pass->char_at;
+    memcpy(out->text + out->bytes, in, 3);
+    out->bytes += 3;
+    out->char_count = i + 1;
+    pass->blank = false;
+    pass->at += 3;
+    pass->char_at++;
+    return true;
+}
+
 static void
 run_pass(struct pass *pass)
 {
@@ -607,11 +654,15 @@ run_pass(struct pass *pass)
 
     while (pass->at < pass->bytes) {
         uint32_t c;
-        size_t bytes = decode(pass, &c);
+        size_t bytes;
         size_t more = 0;
         size_t more_chars = 0;
         uint16_t mapped;
 
+        if (take_plain(pass)) {
+            continue;
+        }
+        bytes = decode(pass, &c);
         if (bytes == 0) {
             bytes = 1;
         } else if (c >= BMP_CODE_POINTS) {
@@ -650,7 +701,7 @@ undo_pasting(struct clean_text *out)
         out->bytes = part;
         out->char_count = chars;
         while (out->sentence_count > 0 &&
-               out->sentence_end[out->sentence_count - 1] > part) {
+               out->sentence_end[out->sentence_count - 1] > chars) {
             out->sentence_count--;
         }
         return;
@@ -680,8 +731,8 @@ clean_text(const struct cleaner *cleaner,
     assert(out->bytes <= CLEAN_TEXT_BYTES_MAX);
     out->at[out->char_count] = (uint16_t)out->bytes;
     if (out->sentence_count == 0 ||
-        out->sentence_end[out->sentence_count - 1] != out->bytes) {
-        out->sentence_end[out->sentence_count++] = (uint16_t)out->bytes;
+        out->sentence_end[out->sentence_count - 1] != out->char_count) {
+        out->sentence_end[out->sentence_count++] = (uint16_t)out->char_count;
     }
     memset(out->text + out->bytes, 0, 8);
 }

@@ -47,8 +47,8 @@ struct clean_text {
     uint16_t at[CLEAN_CHARS_MAX + 1];           /* its byte in `text` */
     uint16_t from_byte[CLEAN_CHARS_MAX + 1];    /* its byte in the original */
     uint16_t from_char[CLEAN_CHARS_MAX + 1];    /* its character there */
-    uint16_t sentence_end[CLEAN_CHARS_MAX + 1]; /* bytes in `text`; the last
-                                                   one is `bytes` */
+    uint16_t sentence_end[CLEAN_CHARS_MAX + 1]; /* characters; the last one is
+                                                   `char_count` */
     char text[CLEAN_TEXT_BYTES_MAX + 8];
 };
 

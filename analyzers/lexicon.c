@@ -1,4 +1,4 @@
-/* Which of many words stand in a text: a trie of reversed words. */
+/* Which of many words stand in a text: a trie of their characters. */
 #include "analyzers/lexicon.h"
 
 #include <assert.h>
@@ -7,20 +7,18 @@
 
 enum {
     ROOT_ROOM = 1 << 16, /* by character */
-    PAIR_BITS = 1 << 18, /* of the filter of last two characters */
-    EDGES_MIN = 1 << 12
+    PAIR_BITS = 1 << 18, /* of the filter of first two characters */
+    EDGES_MIN = 1 << 12,
+    CHILD_BITS = 24 /* LEXICON_NODES_MAX */
 };
 
-/* node << 16 | character -> child; key_plus_1 0 = free. */
-struct edge {
-    uint64_t key_plus_1;
-    uint32_t child;
-};
+/* node << 40 | character << 24 | child; 0 = free: node 0 is not used. */
+typedef uint64_t edge;
 
 struct lexicon {
-    uint32_t root[ROOT_ROOM]; /* node of each last character, 0 = none */
+    uint32_t root[ROOT_ROOM]; /* node of each first character, 0 = none */
     uint64_t pairs[PAIR_BITS / 64];
-    struct edge *edges;
+    edge *edges;
     size_t edge_room; /* a power of two */
     size_t edge_count;
     uint32_t *numbers; /* [node]: of the word that ends here, or NONE */
@@ -57,31 +55,44 @@ lexicon_free(struct lexicon **lexicon)
 }
 
 static size_t
-pair_bit(uint16_t last, uint16_t before)
+pair_bit(uint16_t first, uint16_t second)
 {
-    uint32_t mixed = ((uint32_t)last << 16 | before) * UINT32_C(0x9E3779B1);
+    uint32_t mixed = ((uint32_t)first << 16 | second) * UINT32_C(0x9E3779B1);
 
     return mixed >> 14; /* 18 bits */
 }
 
 static bool
-pair_known(const struct lexicon *lexicon, uint16_t last, uint16_t before)
+pair_known(const struct lexicon *lexicon, uint16_t first, uint16_t second)
 {
-    size_t bit = pair_bit(last, before);
+    size_t bit = pair_bit(first, second);
 
     return (lexicon->pairs[bit / 64] >> bit % 64 & 1) != 0;
 }
 
-static struct edge *
-edge_place(struct edge *edges, size_t room, uint64_t key)
+static uint64_t
+edge_key(uint32_t node, uint16_t character)
+{
+    return (uint64_t)node << 16 | character;
+}
+
+static uint32_t
+edge_child(edge one)
+{
+    return (uint32_t)(one & (LEXICON_NODES_MAX - 1));
+}
+
+/* The edge with this key, or the free place for it. */
+static edge *
+edge_place(edge *edges, size_t room, uint64_t key)
 {
     uint64_t mixed = key * UINT64_C(0x9E3779B97F4A7C15);
 
     for (size_t at = (size_t)(mixed >> 32);; at++) {
-        struct edge *edge = &edges[at & (room - 1)];
+        edge *place = &edges[at & (room - 1)];
 
-        if (edge->key_plus_1 == 0 || edge->key_plus_1 == key + 1) {
-            return edge;
+        if (*place == 0 || *place >> CHILD_BITS == key) {
+            return place;
         }
     }
 }
@@ -90,14 +101,14 @@ static bool
 edges_grow(struct lexicon *lexicon)
 {
     size_t room = lexicon->edge_room * 2;
-    struct edge *larger = calloc(room, sizeof(*larger));
+    edge *larger = calloc(room, sizeof(*larger));
 
     if (larger == NULL) {
         return false;
     }
     for (size_t i = 0; i < lexicon->edge_room; i++) {
-        if (lexicon->edges[i].key_plus_1 != 0) {
-            *edge_place(larger, room, lexicon->edges[i].key_plus_1 - 1) =
+        if (lexicon->edges[i] != 0) {
+            *edge_place(larger, room, lexicon->edges[i] >> CHILD_BITS) =
                 lexicon->edges[i];
         }
     }
@@ -133,24 +144,24 @@ add_node(struct lexicon *lexicon)
 static uint32_t
 child_of(struct lexicon *lexicon, uint32_t node, uint16_t character)
 {
-    uint64_t key = (uint64_t)node << 16 | character;
-    struct edge *edge;
+    uint64_t key = edge_key(node, character);
+    edge *place;
 
     if ((lexicon->edge_count + 1) * 2 > lexicon->edge_room &&
         !edges_grow(lexicon)) {
         return 0;
     }
-    edge = edge_place(lexicon->edges, lexicon->edge_room, key);
-    if (edge->key_plus_1 == 0) {
+    place = edge_place(lexicon->edges, lexicon->edge_room, key);
+    if (*place == 0) {
         uint32_t child = add_node(lexicon);
 
         if (child == 0) {
             return 0;
         }
-        *edge = (struct edge){key + 1, child};
+        *place = key << CHILD_BITS | child;
         lexicon->edge_count++;
     }
-    return edge->child;
+    return edge_child(*place);
 }
 
 bool
@@ -159,20 +170,19 @@ lexicon_add(struct lexicon *lexicon,
             size_t character_count,
             uint32_t number)
 {
-    uint16_t last = characters[character_count - 1];
-    uint32_t node = lexicon->root[last];
+    uint32_t node = lexicon->root[characters[0]];
 
     assert(character_count > 0 && character_count <= LEXICON_CHARACTERS_MAX);
     if (node == 0) {
         node = add_node(lexicon);
-        lexicon->root[last] = node;
+        lexicon->root[characters[0]] = node;
     }
     if (character_count > 1) {
-        size_t bit = pair_bit(last, characters[character_count - 2]);
+        size_t bit = pair_bit(characters[0], characters[1]);
 
         lexicon->pairs[bit / 64] |= UINT64_C(1) << bit % 64;
     }
-    for (size_t i = character_count - 1; i-- > 0 && node != 0;) {
+    for (size_t i = 1; i < character_count && node != 0; i++) {
         node = child_of(lexicon, node, characters[i]);
     }
     if (node == 0) {
@@ -182,39 +192,29 @@ lexicon_add(struct lexicon *lexicon,
     return true;
 }
 
-void
-lexicon_words_ending(const struct lexicon *lexicon,
-                     const uint16_t *text,
-                     size_t end,
-                     lexicon_found *found,
-                     void *data)
+size_t
+lexicon_words_at(const struct lexicon *lexicon,
+                 const uint16_t *text,
+                 size_t char_count,
+                 size_t start,
+                 struct lexicon_word words[LEXICON_CHARACTERS_MAX])
 {
-    struct {
-        uint32_t number;
-        size_t start;
-    } words[LEXICON_CHARACTERS_MAX];
+    uint32_t node = lexicon->root[text[start]];
+    size_t at = start;
     size_t count = 0;
-    uint32_t node = lexicon->root[text[end]];
-    size_t start = end;
 
     while (node != 0) {
-        const struct edge *edge;
-
+        at++;
         if (lexicon->numbers[node] != LEXICON_NONE) {
-            words[count].number = lexicon->numbers[node];
-            words[count++].start = start;
+            words[count++] =
+                (struct lexicon_word){lexicon->numbers[node], (uint32_t)at};
         }
-        if (start == 0 ||
-            (start == end && !pair_known(lexicon, text[end], text[end - 1]))) {
+        if (at == char_count ||
+            (at == start + 1 && !pair_known(lexicon, text[start], text[at]))) {
             break;
         }
-        start--;
-        edge = edge_place(lexicon->edges, lexicon->edge_room,
-                          (uint64_t)node << 16 | text[start]);
-        node = edge->key_plus_1 != 0 ? edge->child : 0;
+        node = edge_child(*edge_place(lexicon->edges, lexicon->edge_room,
+                                      edge_key(node, text[at])));
     }
-    while (count > 0) {
-        count--;
-        found(data, words[count].number, words[count].start, end);
-    }
+    return count;
 }

@@ -1,11 +1,11 @@
 /*
- * lexicon: which of many words stand in a text, and where do they end?
+ * lexicon: which of many words stand in a text, and where?
  *
- * A trie over the characters of the words read backwards, so that the words
- * ending at one place are found by walking back from it and places come in
- * ascending order. Made for Chinese: words of two to four characters, a text
- * of a few hundred, a hit at every third character. A general matcher such as
- * Hyperscan wins by skipping text without a hit, of which there is none here.
+ * A trie over the characters of the words; the words that begin at one place
+ * are found by walking on from it. Made for Chinese: words of two to four
+ * characters, a text of a few hundred, a hit at every third character. A
+ * general matcher such as Hyperscan wins by skipping text without a hit, of
+ * which there is none here.
  *
  * Effects   allocates when built; a look-up allocates nothing and changes
  *           nothing, so threads share one lexicon
@@ -34,17 +34,20 @@ bool lexicon_add(struct lexicon *lexicon,
                  size_t character_count,
                  uint32_t number);
 
+struct lexicon_word {
+    uint32_t number;
+    uint32_t end; /* the character behind it */
+};
+
 /*
- * Visit the words that end with text[end], longest first. `text` reaches back
- * to text[0].
+ * The words that begin with text[start], shortest first, at most one for each
+ * length; how many. `text` has char_count characters.
  * Cost    one look-up a character that belongs to some word
  */
-typedef void
-lexicon_found(void *data, uint32_t number, size_t start, size_t end);
-void lexicon_words_ending(const struct lexicon *lexicon,
-                          const uint16_t *text,
-                          size_t end,
-                          lexicon_found *found,
-                          void *data);
+size_t lexicon_words_at(const struct lexicon *lexicon,
+                        const uint16_t *text,
+                        size_t char_count,
+                        size_t start,
+                        struct lexicon_word words[LEXICON_CHARACTERS_MAX]);
 
 #endif /* ANALYZERS_LEXICON_H */

@@ -459,6 +459,27 @@ is_rule_file(const struct dictionary_file *file)
 
 /* ------------------------------------------------------------------- build */
 
+/* The sentences of the rules are the scanner's samples. */
+static enum err_code
+compile_scanner(struct rules_reader *reader)
+{
+    struct rules *rules = reader->rules;
+    struct span *texts = calloc(2 * rules->count + 1, sizeof(*texts));
+    struct scanner_samples samples = {reader->cleaner, texts, 0};
+    enum err_code code;
+
+    if (texts == NULL) {
+        return err_set(reader->err, ERR_NO_MEMORY, "the rules");
+    }
+    for (size_t i = 0; i < rules->count; i++) {
+        texts[samples.count++] = rules->rows[i].must_match;
+        texts[samples.count++] = rules->rows[i].must_not_match;
+    }
+    code = scanner_compile(rules->scanner, &samples, reader->err);
+    free(texts);
+    return code;
+}
+
 /* Every file; errors are in reader->first. */
 static void
 read_all(struct rules_reader *reader,
@@ -483,8 +504,7 @@ read_all(struct rules_reader *reader,
             return;
         }
     }
-    if (reader->first->code == ERR_OK &&
-        scanner_compile(reader->rules->scanner, reader->err) != ERR_OK) {
+    if (reader->first->code == ERR_OK && compile_scanner(reader) != ERR_OK) {
         (void)next_after_error(reader);
     }
 }

@@ -70,7 +70,8 @@ struct asking {
     bool *incomplete;
 };
 
-/* Does `code` match in text[start..end), looking from `from`? */
+/* Does `code` match in characters [start, end) of the text, looking from
+ * `from`? */
 static bool
 match_from(const struct asking *asking,
            const pcre2_code *code,
@@ -79,10 +80,12 @@ match_from(const struct asking *asking,
            size_t from,
            struct rule_hit *hit)
 {
+    const uint16_t *at = asking->text->at;
     const PCRE2_SIZE *place;
     int result = pcre2_jit_match(
-        code, (PCRE2_SPTR)asking->text->text + start, end - start, from - start,
-        0, asking->scratch->found, asking->scratch->limits);
+        code, (PCRE2_SPTR)asking->text->text + at[start],
+        (size_t)(at[end] - at[start]), (size_t)(at[from] - at[start]), 0,
+        asking->scratch->found, asking->scratch->limits);
 
     if (result < 0) {
         if (result != PCRE2_ERROR_NOMATCH) {
@@ -91,48 +94,56 @@ match_from(const struct asking *asking,
         return false;
     }
     place = pcre2_get_ovector_pointer(asking->scratch->found);
-    hit->start = (uint32_t)(start + place[0]);
-    hit->end = (uint32_t)(start + place[1]);
+    hit->start = (uint32_t)(at[start] + place[0]);
+    hit->end = (uint32_t)(at[start] + place[1]);
     return true;
 }
 
-/* Does the cell match in text[start..end)? *hit gets the place. PCRE2 is only
- * asked where the scanner saw the words. */
-static bool
-match_in(const struct asking *asking,
-         const struct rule_code_cell *cell,
-         size_t start,
-         size_t end,
-         struct rule_hit *hit)
+/* What the scanner alone says of a cell in characters [start, end); *hit gets
+ * the place of a yes. */
+static enum scanner_answer
+ask_scanner(const struct asking *asking,
+            const struct rule_code_cell *cell,
+            size_t start,
+            size_t end,
+            struct rule_hit *hit)
 {
-    const struct scanner *scanner = asking->rules->scanner;
-    struct scanner_scratch *scan = asking->scratch->scan;
-    struct scanner_cursor cursor = {0, 0, false};
-    bool everywhere = false;
-    size_t place;
+    enum scanner_answer answer;
     size_t from;
     size_t to;
 
     if (!asking->scratch->scanned) {
+        return SCANNER_PERHAPS;
+    }
+    answer = scanner_ask(asking->rules->scanner, asking->scratch->scan,
+                         &cell->probe, start, end, &from, &to);
+    if (answer == SCANNER_YES) {
+        hit->start = asking->text->at[from];
+        hit->end = asking->text->at[to];
+    }
+    return answer;
+}
+
+/* After SCANNER_PERHAPS: PCRE2, only where the scanner saw the words. */
+static bool
+ask_pcre2(const struct asking *asking,
+          const struct rule_code_cell *cell,
+          size_t start,
+          size_t end,
+          struct rule_hit *hit)
+{
+    struct scanner_cursor cursor = {0, 0, 0};
+    bool everywhere = false;
+    size_t place;
+
+    if (!asking->scratch->scanned || !cell->probe.leads) {
         return match_from(asking, cell->code, start, end, start, hit);
     }
-    switch (scanner_ask(scanner, scan, &cell->probe, start, end, &from, &to)) {
-    case SCANNER_NO:
-        return false;
-    case SCANNER_YES:
-        hit->start = (uint32_t)from;
-        hit->end = (uint32_t)to;
-        return true;
-    default:
-        break;
-    }
-    if (!cell->probe.leads) {
-        return match_from(asking, cell->code, start, end, start, hit);
-    }
-    while (scanner_next_place(scanner, scan, &cell->probe, start, end, &cursor,
-                              &place, &everywhere)) {
+    while (scanner_next_place(asking->rules->scanner, asking->scratch->scan,
+                              &cell->probe, start, end, &cursor, &place,
+                              &everywhere)) {
         if (everywhere) {
-            return match_from(asking, cell->code, start, end, start, hit);
+            return match_from(asking, cell->code, start, end, place, hit);
         }
         if (match_from(asking, cell->anchored, start, end, place, hit)) {
             return true;
@@ -141,7 +152,8 @@ match_in(const struct asking *asking,
     return false;
 }
 
-/* The rule with its `also` and `unless` in text[start..end). */
+/* The rule with its `also` and `unless` in characters [start, end). The scanner
+ * is asked about all three before PCRE2 is about any. */
 static bool
 rule_in(const struct asking *asking,
         const struct rule_code *code,
@@ -149,13 +161,28 @@ rule_in(const struct asking *asking,
         size_t end,
         struct rule_hit *hit)
 {
+    enum scanner_answer also = SCANNER_YES;
+    enum scanner_answer unless = SCANNER_NO;
+    enum scanner_answer pattern;
     struct rule_hit other;
 
-    return match_in(asking, &code->pattern, start, end, hit) &&
-           (code->also.code == NULL ||
-            match_in(asking, &code->also, start, end, &other)) &&
-           (code->unless.code == NULL ||
-            !match_in(asking, &code->unless, start, end, &other));
+    pattern = ask_scanner(asking, &code->pattern, start, end, hit);
+    if (pattern == SCANNER_NO) {
+        return false;
+    }
+    if (code->also.code != NULL) {
+        also = ask_scanner(asking, &code->also, start, end, &other);
+    }
+    if (also != SCANNER_NO && code->unless.code != NULL) {
+        unless = ask_scanner(asking, &code->unless, start, end, &other);
+    }
+    return also != SCANNER_NO && unless != SCANNER_YES &&
+           (pattern == SCANNER_YES ||
+            ask_pcre2(asking, &code->pattern, start, end, hit)) &&
+           (also == SCANNER_YES ||
+            ask_pcre2(asking, &code->also, start, end, &other)) &&
+           (unless == SCANNER_NO ||
+            !ask_pcre2(asking, &code->unless, start, end, &other));
 }
 
 /* The inside of a leading 【…】: false when the text has none. */
@@ -167,8 +194,8 @@ find_bracket(const struct clean_text *text, size_t *start, size_t *end)
     }
     for (size_t i = 1; i < text->char_count && i < BRACKET_CHARS_MAX; i++) {
         if (text->code_point[i] == 0x3011) {
-            *start = text->at[1];
-            *end = text->at[i];
+            *start = 1;
+            *end = i;
             return true;
         }
     }
@@ -180,20 +207,18 @@ rule_in_sentences(const struct asking *asking,
                   const struct rule_code *code,
                   struct rule_hit *hit)
 {
+    const struct scanner_scratch *scan = asking->scratch->scan;
+    uint64_t buckets = asking->scratch->scanned
+                           ? scanner_buckets(asking->rules->scanner, scan,
+                                             &code->pattern.probe)
+                           : UINT64_MAX;
     size_t start = 0;
-    size_t from;
-    size_t to;
 
-    if (asking->scratch->scanned &&
-        scanner_ask(asking->rules->scanner, asking->scratch->scan,
-                    &code->pattern.probe, 0, asking->text->bytes, &from,
-                    &to) == SCANNER_NO) {
-        return false;
-    }
     for (size_t i = 0; i < asking->text->sentence_count; i++) {
         size_t end = asking->text->sentence_end[i];
 
-        if (rule_in(asking, code, start, end, hit)) {
+        if (scanner_may_begin(scan, buckets, start, end) &&
+            rule_in(asking, code, start, end, hit)) {
             return true;
         }
         start = end;
@@ -217,7 +242,7 @@ rule_matches(const struct asking *asking, size_t index, struct rule_hit *hit)
         return find_bracket(asking->text, &start, &end) &&
                rule_in(asking, code, start, end, hit);
     default:
-        return rule_in(asking, code, 0, asking->text->bytes, hit);
+        return rule_in(asking, code, 0, asking->text->char_count, hit);
     }
 }
 

@@ -161,6 +161,7 @@ scanner_free(struct scanner **scanner)
     free(old->ways);
     free(old->gaps);
     free(old->mark_kinds);
+    free(old->kind_signatures);
     free(old->kind_mark_starts);
     free(old->kind_marks);
     free(old->kind_way_starts);
@@ -258,6 +259,16 @@ make_way_room(struct scanner *scanner)
     return true;
 }
 
+/* The farthest that a segment behind `segment` can begin. */
+static uint16_t
+segment_reach(const struct needs_segment *segment, const struct needs_gap *gap)
+{
+    size_t reach = gap->max;
+
+    reach += segment->literals[segment->count - 1].count; /* the longest */
+    return reach < NEEDS_FAR ? (uint16_t)reach : (uint16_t)NEEDS_FAR;
+}
+
 static bool
 add_way(struct scanner *scanner, const struct needs_way *from, uint32_t rule)
 {
@@ -275,6 +286,8 @@ add_way(struct scanner *scanner, const struct needs_way *from, uint32_t rule)
             return false;
         }
         gaps.before[way.mark_count] = from->gaps[i];
+        way.reach[way.mark_count] =
+            i == 0 ? 0 : segment_reach(&from->segments[i - 1], &from->gaps[i]);
         way.marks[way.mark_count++] = (uint16_t)mark;
     }
     scanner->gaps[scanner->way_count] = gaps;
@@ -411,11 +424,13 @@ link_kinds(struct scanner *scanner)
     }
     scanner->mark_kinds = calloc(scanner->mark_count * scanner->kind_words + 1,
                                  sizeof(*scanner->mark_kinds));
+    scanner->kind_signatures =
+        calloc(scanner->kind_count + 1, sizeof(uint64_t));
     scanner->kind_mark_starts =
         calloc(scanner->kind_count + 1, sizeof(uint32_t));
     scanner->kind_marks = calloc(all + 1, sizeof(*scanner->kind_marks));
-    if (scanner->mark_kinds == NULL || scanner->kind_mark_starts == NULL ||
-        scanner->kind_marks == NULL) {
+    if (scanner->mark_kinds == NULL || scanner->kind_signatures == NULL ||
+        scanner->kind_mark_starts == NULL || scanner->kind_marks == NULL) {
         return false;
     }
     all = 0;
@@ -426,6 +441,7 @@ link_kinds(struct scanner *scanner)
         for (size_t i = 0; i < count; i++) {
             scanner->mark_kinds[marks[i] * scanner->kind_words + kind / 64] |=
                 UINT64_C(1) << kind % 64;
+            scanner->kind_signatures[kind] |= UINT64_C(1) << marks[i] % 64;
             scanner->kind_marks[all++] = (uint16_t)marks[i];
         }
         scanner->kind_mark_starts[kind + 1] = (uint32_t)all;
@@ -472,9 +488,45 @@ key_mark(const struct way *way, const double *frequencies)
     return key;
 }
 
-/* The ways of rules by their key marks: first counted, then listed. */
+/* In how many of the samples does each mark stand? Adds to frequencies. */
 static bool
-list_key_ways(const struct scanner *scanner, struct numbers *by_mark)
+count_marks(const struct scanner *scanner,
+            const struct scanner_samples *samples,
+            double *frequencies)
+{
+    struct clean_text *text = malloc(sizeof(*text));
+    uint32_t *last_sample = calloc(scanner->mark_count + 1, sizeof(uint32_t));
+    bool fine = text != NULL && last_sample != NULL;
+
+    for (uint32_t s = 0; fine && s < samples->count; s++) {
+        struct lexicon_word words[LEXICON_CHARACTERS_MAX];
+
+        clean_text(samples->cleaner, samples->texts[s], text);
+        for (size_t at = 0; at < text->char_count; at++) {
+            size_t count = lexicon_words_at(scanner->lexicon, text->code_point,
+                                            text->char_count, at, words);
+
+            for (size_t w = 0; w < count; w++) {
+                for (uint32_t i = scanner->kind_mark_starts[words[w].number];
+                     i < scanner->kind_mark_starts[words[w].number + 1]; i++) {
+                    uint32_t mark = scanner->kind_marks[i];
+
+                    frequencies[mark] += last_sample[mark] != s + 1;
+                    last_sample[mark] = s + 1;
+                }
+            }
+        }
+    }
+    free(text);
+    free(last_sample);
+    return fine;
+}
+
+/* The ways of rules by their key marks. */
+static bool
+list_key_ways(const struct scanner *scanner,
+              const struct scanner_samples *samples,
+              struct numbers *by_mark)
 {
     double *frequencies = calloc(scanner->mark_count + 1, sizeof(double));
     bool fine = frequencies != NULL;
@@ -482,6 +534,8 @@ list_key_ways(const struct scanner *scanner, struct numbers *by_mark)
     for (size_t m = 0; fine && m < scanner->mark_count; m++) {
         frequencies[m] = mark_frequency(scanner, m);
     }
+    fine = fine && (scanner->lexicon == NULL ||
+                    count_marks(scanner, samples, frequencies));
     for (size_t w = 0; fine && w < scanner->way_count; w++) {
         if (scanner->ways[w].rule != SCANNER_NO_RULE) {
             fine =
@@ -494,7 +548,7 @@ list_key_ways(const struct scanner *scanner, struct numbers *by_mark)
 }
 
 static bool
-link_ways(struct scanner *scanner)
+link_ways(struct scanner *scanner, const struct scanner_samples *samples)
 {
     struct numbers *by_mark = calloc(scanner->mark_count + 1, sizeof(*by_mark));
     struct numbers all = {NULL, 0, 0};
@@ -503,7 +557,7 @@ link_ways(struct scanner *scanner)
     scanner->kind_way_starts =
         calloc(scanner->kind_count + 1, sizeof(uint32_t));
     fine = by_mark != NULL && scanner->kind_way_starts != NULL &&
-           list_key_ways(scanner, by_mark);
+           list_key_ways(scanner, samples, by_mark);
     for (size_t kind = 0; fine && kind < scanner->kind_count; kind++) {
         size_t count;
         const uint32_t *marks = kind_marks(scanner, kind, &count);
@@ -544,10 +598,13 @@ fill_lexicon(struct scanner *scanner)
 }
 
 enum err_code
-scanner_compile(struct scanner *scanner, struct err *err)
+scanner_compile(struct scanner *scanner,
+                const struct scanner_samples *samples,
+                struct err *err)
 {
     if (!link_literals(scanner) || !find_kinds(scanner) ||
-        !link_kinds(scanner) || !link_ways(scanner) || !fill_lexicon(scanner)) {
+        !link_kinds(scanner) || !fill_lexicon(scanner) ||
+        !link_ways(scanner, samples)) {
         return err_set(err, ERR_NO_MEMORY, "the scanner");
     }
     free_building(&scanner->building);

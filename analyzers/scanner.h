@@ -9,7 +9,7 @@
  * Effects   none after scanner_compile; scanning needs one scratch a thread
  *
  * A mark is a segment of needs.h: it stands where one of its literals stands.
- * A way is complete when each of its marks stands.
+ * A way is possible when its marks can follow each other, by rough places.
  */
 #ifndef ANALYZERS_SCANNER_H
 #define ANALYZERS_SCANNER_H
@@ -26,12 +26,7 @@
 struct scanner;
 struct scanner_scratch;
 
-enum {
-    SCANNER_LITERALS_MAX = 200000,
-    SCANNER_PLACES_MAX = 16384, /* of one text; beyond: perhaps everywhere */
-    SCANNER_PLACES_OF_MARK_MAX = 64,
-    SCANNER_NO_RULE = UINT32_MAX
-};
+enum { SCANNER_LITERALS_MAX = 200000, SCANNER_NO_RULE = UINT32_MAX };
 
 /* The ways of one pattern inside the scanner. */
 struct probe {
@@ -54,8 +49,17 @@ enum err_code scanner_add(struct scanner *scanner,
                           struct probe *out,
                           struct err *err) MUST_CHECK;
 
-/* After the last pattern.  Errors  BAD_PATTERN, NO_MEMORY */
+/* Texts like those to come, as they are before cleaning: they tell which mark
+ * of a way is the rarest, the one to wait for. */
+struct scanner_samples {
+    const struct cleaner *cleaner;
+    const struct span *texts;
+    size_t count;
+};
+
+/* After the last pattern.  Errors  NO_MEMORY */
 enum err_code scanner_compile(struct scanner *scanner,
+                              const struct scanner_samples *samples,
                               struct err *err) MUST_CHECK;
 
 enum err_code scanner_scratch_new(const struct scanner *scanner,
@@ -73,11 +77,22 @@ size_t scanner_scan(const struct scanner *scanner,
                     const struct clean_text *text,
                     const uint32_t **candidates);
 
-/* Can the pattern match inside [start, end) of the text scanned last? */
+/* Roughly where in the text scanned last the pattern can begin to match, and
+ * whether that is inside characters [start, end): a quick no. */
+uint64_t scanner_buckets(const struct scanner *scanner,
+                         const struct scanner_scratch *scratch,
+                         const struct probe *probe);
+bool scanner_may_begin(const struct scanner_scratch *scratch,
+                       uint64_t buckets,
+                       size_t start,
+                       size_t end);
+
+/* Can the pattern match inside characters [start, end) of the text scanned
+ * last? */
 enum scanner_answer {
     SCANNER_NO,
     SCANNER_PERHAPS, /* ask PCRE2 */
-    SCANNER_YES      /* found from *from to *to */
+    SCANNER_YES      /* found: characters [*from, *to) */
 };
 enum scanner_answer scanner_ask(const struct scanner *scanner,
                                 struct scanner_scratch *scratch,
@@ -88,15 +103,15 @@ enum scanner_answer scanner_ask(const struct scanner *scanner,
                                 size_t *to);
 
 /*
- * After SCANNER_PERHAPS: the places in [start, end) where a match of a probe
- * that leads can begin, way after way, ascending in each. Begin with *cursor
- * zeroed; false at the end. *everywhere is set when there are too many to
- * list.
+ * After SCANNER_PERHAPS: the characters in [start, end) where a match of a
+ * probe that leads can begin, way after way, ascending in each. Begin with
+ * *cursor zeroed; false at the end. *everywhere is set when there are too many
+ * to list: search from *place, the start.
  */
 struct scanner_cursor {
     uint32_t way;   /* of the probe */
-    uint16_t place; /* of its first mark, while inside */
-    bool inside;
+    uint32_t find;  /* the last one given */
+    uint32_t given; /* how many */
 };
 bool scanner_next_place(const struct scanner *scanner,
                         struct scanner_scratch *scratch,

@@ -12,6 +12,8 @@ struct way {
     uint16_t mark_count;
     bool sure; /* where its marks follow each other it matches */
     uint16_t marks[NEEDS_SEGMENTS_MAX]; /* in the order of the text */
+    uint16_t reach[NEEDS_SEGMENTS_MAX]; /* characters from the beginning of the
+                                           mark before it, at most */
 };
 
 struct way_gaps {
@@ -41,6 +43,7 @@ struct scanner {
     size_t rule_count;
     uint64_t *mark_kinds;       /* [mark_count][kind_words], a bit a kind */
     size_t kind_words;          /* kind_count / 64, rounded up */
+    uint64_t *kind_signatures;  /* [kind_count], bit mark % 64 of its marks */
     uint32_t *kind_mark_starts; /* [kind_count + 1] */
     uint16_t *kind_marks;       /* the same the other way round */
     uint32_t *kind_way_starts;  /* [kind_count + 1] */

@@ -5,61 +5,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FINDS_MAX = 4 * CLEAN_CHARS_MAX };
+enum {
+    FINDS_MAX = 4 * CLEAN_CHARS_MAX,
+    STEPS_MAX = 8192, /* finds looked at for one way; then PCRE2 is asked */
+    PLACES_MAX = 64,  /* given for one question; then PCRE2 looks itself */
+    BUCKETS = 64      /* of a text: a bit each */
+};
 
-/* A literal of this kind stands at text[start..end). */
+/* A literal of this kind stands at characters [start, end). */
 struct find {
     uint16_t start;
     uint16_t end;
-    uint16_t start_char;
-    uint16_t end_char;
     uint32_t kind;
+    uint64_t signature; /* of the kind */
 };
 
-_Static_assert(CLEAN_TEXT_BYTES_MAX <= UINT16_MAX, "a place is 16 bits");
-
-/* A mark stands where a literal was found; linked, by ascending ends. */
-struct place {
-    uint16_t find;
-    uint16_t next;
-};
-
-/* The places of a mark. Those of marks whose way may match are listed at the
- * end of the scan, others when they are asked for. */
-struct mark_state {
-    uint32_t scan; /* the scan this is true of */
-    uint16_t first;
-    uint16_t last;
-    uint16_t count; /* TOO_MANY: perhaps everywhere */
-};
-
-enum { TOO_MANY = SCANNER_PLACES_OF_MARK_MAX + 1, NO_PLACE = UINT16_MAX };
-
-static const struct mark_state nowhere = {0, NO_PLACE, NO_PLACE, 0};
-
+/*
+ * Where words stand is known twice: exactly, by the finds, and roughly, by
+ * buckets: the text is cut into at most 64 stretches of 1 << shift characters,
+ * and a bit says whether a word begins in a stretch. Most ways are ruled out by
+ * the buckets of their marks.
+ */
 struct scanner_scratch {
     const struct scanner *scanner;
     const struct clean_text *text;
-    uint32_t scan; /* number of the scan */
-    bool overrun;  /* more finds than room: nothing is sure */
+    bool overrun;   /* more finds than room: nothing is sure */
+    unsigned shift; /* characters of a bucket, as a power of two */
     size_t find_count;
-    size_t place_count;
+    size_t found_kind_count;
     size_t candidate_count;
-    struct find *finds;       /* [FINDS_MAX] by ascending end */
-    struct place *places;     /* [SCANNER_PLACES_MAX] */
-    struct mark_state *marks; /* [mark_count] */
-    uint64_t *kinds;          /* [kind_words]: those found, a bit each */
-    uint64_t *standing;       /* [mark_count / 64 + 1]: marks, a bit each */
-    uint64_t *wanted;         /* the same: those of ways that may match */
-    uint32_t *rule_scan; /* [rule_count]: last scan that made it a candidate */
-    uint32_t *candidates;
-    uint32_t *ways; /* [way_count]: of the rules, whose marks all stand */
-    size_t way_count;
+    struct find *finds;      /* [FINDS_MAX] by start, the shorter first */
+    uint16_t *first_finds;   /* [CLEAN_CHARS_MAX + 1]: by start */
+    uint32_t *found_kinds;   /* each once */
+    uint64_t *kind_buckets;  /* [kind_count] */
+    uint64_t *mark_buckets;  /* [mark_count] */
+    uint64_t *possible_ways; /* [way_count / 64 + 1]: of rules, a bit each */
+    uint32_t *candidates;    /* [rule_count] */
 };
 
-_Static_assert((int)FINDS_MAX <= (int)UINT16_MAX &&
-                   (int)SCANNER_PLACES_MAX < (int)NO_PLACE,
-               "finds and places are 16 bits");
+_Static_assert((int)FINDS_MAX <= (int)UINT16_MAX, "finds are 16 bits");
 
 enum err_code
 scanner_scratch_new(const struct scanner *scanner,
@@ -73,19 +57,18 @@ scanner_scratch_new(const struct scanner *scanner,
     }
     scratch->scanner = scanner;
     scratch->finds = calloc(FINDS_MAX, sizeof(*scratch->finds));
-    scratch->places = calloc(SCANNER_PLACES_MAX, sizeof(*scratch->places));
-    scratch->marks = calloc(scanner->mark_count + 1, sizeof(*scratch->marks));
-    scratch->kinds = calloc(scanner->kind_words + 1, sizeof(uint64_t));
-    scratch->standing = calloc(scanner->mark_count / 64 + 1, sizeof(uint64_t));
-    scratch->wanted = calloc(scanner->mark_count / 64 + 1, sizeof(uint64_t));
-    scratch->rule_scan = calloc(scanner->rule_count + 1, sizeof(uint32_t));
+    scratch->first_finds =
+        calloc(CLEAN_CHARS_MAX + 1, sizeof(*scratch->first_finds));
+    scratch->found_kinds = calloc(scanner->kind_count + 1, sizeof(uint32_t));
+    scratch->kind_buckets = calloc(scanner->kind_count + 1, sizeof(uint64_t));
+    scratch->mark_buckets = calloc(scanner->mark_count + 1, sizeof(uint64_t));
+    scratch->possible_ways =
+        calloc(scanner->way_count / 64 + 1, sizeof(uint64_t));
     scratch->candidates = calloc(scanner->rule_count + 1, sizeof(uint32_t));
-    scratch->ways = calloc(scanner->way_count + 1, sizeof(uint32_t));
-    if (scratch->finds == NULL || scratch->places == NULL ||
-        scratch->marks == NULL || scratch->kinds == NULL ||
-        scratch->standing == NULL || scratch->wanted == NULL ||
-        scratch->rule_scan == NULL || scratch->candidates == NULL ||
-        scratch->ways == NULL) {
+    if (scratch->finds == NULL || scratch->first_finds == NULL ||
+        scratch->found_kinds == NULL || scratch->kind_buckets == NULL ||
+        scratch->mark_buckets == NULL || scratch->possible_ways == NULL ||
+        scratch->candidates == NULL) {
         scanner_scratch_free(&scratch);
         return err_set(err, ERR_NO_MEMORY, "the scanner's working memory");
     }
@@ -98,279 +81,233 @@ scanner_scratch_free(struct scanner_scratch **scratch)
 {
     if (*scratch != NULL) {
         free((*scratch)->finds);
-        free((*scratch)->places);
-        free((*scratch)->marks);
-        free((*scratch)->kinds);
-        free((*scratch)->standing);
-        free((*scratch)->wanted);
-        free((*scratch)->rule_scan);
+        free((*scratch)->first_finds);
+        free((*scratch)->found_kinds);
+        free((*scratch)->kind_buckets);
+        free((*scratch)->mark_buckets);
+        free((*scratch)->possible_ways);
         free((*scratch)->candidates);
-        free((*scratch)->ways);
         free(*scratch);
         *scratch = NULL;
     }
 }
 
-/* ------------------------------------------------------------------- marks */
+/* ----------------------------------------------------------------- buckets */
 
+/* The buckets of characters [start, end). */
+static uint64_t
+buckets_of(const struct scanner_scratch *scratch, size_t start, size_t end)
+{
+    size_t first = start >> scratch->shift;
+    size_t last;
+
+    if (start >= end) {
+        return 0;
+    }
+    last = (end - 1) >> scratch->shift;
+    return UINT64_MAX << first & UINT64_MAX >> (BUCKETS - 1 - last);
+}
+
+/* Each bucket and the `by` behind it. */
+static uint64_t
+spread(uint64_t buckets, size_t by)
+{
+    size_t done = 0;
+
+    by = by < BUCKETS ? by : BUCKETS - 1;
+    while (done < by) {
+        size_t step = done + 1 < by - done ? done + 1 : by - done;
+
+        buckets |= buckets << step;
+        done += step;
+    }
+    return buckets;
+}
+
+/* Can the marks of a way follow each other, beginning in these buckets? */
 static bool
-mark_stands(const struct scanner_scratch *scratch, uint32_t mark)
+way_possible(const struct scanner_scratch *scratch,
+             const struct way *way,
+             uint64_t buckets)
 {
-    return (scratch->standing[mark / 64] >> mark % 64 & 1) != 0;
-}
+    buckets &= scratch->mark_buckets[way->marks[0]];
+    for (uint32_t i = 1; i < way->mark_count && buckets != 0; i++) {
+        uint64_t next = scratch->mark_buckets[way->marks[i]];
 
-static void
-add_place(struct scanner_scratch *scratch,
-          struct mark_state *state,
-          size_t find)
-{
-    uint16_t number = (uint16_t)scratch->place_count;
-
-    if (state->count >= SCANNER_PLACES_OF_MARK_MAX ||
-        scratch->place_count == SCANNER_PLACES_MAX) {
-        state->count = TOO_MANY;
-        return;
-    }
-    scratch->places[scratch->place_count++] =
-        (struct place){(uint16_t)find, NO_PLACE};
-    if (state->first == NO_PLACE) {
-        state->first = number;
-    } else {
-        scratch->places[state->last].next = number;
-    }
-    state->last = number;
-    state->count++;
-}
-
-/* The places of a mark in this text. */
-static const struct mark_state *
-mark_places(struct scanner_scratch *scratch, uint32_t mark)
-{
-    const struct scanner *scanner = scratch->scanner;
-    const uint64_t *kinds = scanner->mark_kinds + mark * scanner->kind_words;
-    struct mark_state *state = &scratch->marks[mark];
-
-    if (state->scan == scratch->scan) {
-        return state;
-    }
-    if (!mark_stands(scratch, mark) && !scratch->overrun) {
-        return &nowhere;
-    }
-    *state = nowhere;
-    state->scan = scratch->scan;
-    state->count = scratch->overrun ? TOO_MANY : 0;
-    for (size_t i = 0; i < scratch->find_count && state->count < TOO_MANY;
-         i++) {
-        uint32_t kind = scratch->finds[i].kind;
-
-        if ((kinds[kind / 64] >> kind % 64 & 1) != 0) {
-            add_place(scratch, state, i);
+        if (next != 0) {
+            next &=
+                spread(buckets, ((size_t)way->reach[i] >> scratch->shift) + 1);
         }
+        buckets = next;
     }
-    return state;
-}
-
-/* The next of a mark's places, from `place` on, inside [start, end); NO_PLACE
- * at the end. */
-static uint16_t
-place_inside(const struct scanner_scratch *scratch,
-             uint16_t place,
-             size_t start,
-             size_t end)
-{
-    while (place != NO_PLACE) {
-        const struct find *find = &scratch->finds[scratch->places[place].find];
-
-        if (find->start >= start && find->end <= end) {
-            return place;
-        }
-        place = scratch->places[place].next;
-    }
-    return NO_PLACE;
-}
-
-static const struct find *
-find_at(const struct scanner_scratch *scratch, uint16_t place)
-{
-    return &scratch->finds[scratch->places[place].find];
+    return buckets != 0;
 }
 
 /* -------------------------------------------------------------------- scan */
 
-/* Into the list by number: few, and nearly in order. A way may come by several
- * kinds of its key mark. */
 static void
-add_way(struct scanner_scratch *scratch, uint32_t number)
+find_words(struct scanner_scratch *scratch)
 {
-    uint32_t *ways = scratch->ways;
-    size_t k = scratch->way_count;
+    const struct clean_text *text = scratch->text;
+    const struct lexicon *lexicon = scratch->scanner->lexicon;
+    struct lexicon_word words[LEXICON_CHARACTERS_MAX];
+    size_t count = 0;
 
-    while (k > 0 && ways[k - 1] > number) {
-        k--;
-    }
-    if (k > 0 && ways[k - 1] == number) {
-        return;
-    }
-    memmove(ways + k + 1, ways + k, (scratch->way_count - k) * sizeof(*ways));
-    ways[k] = number;
-    scratch->way_count++;
-}
+    for (size_t at = 0; lexicon != NULL && at < text->char_count; at++) {
+        uint64_t bucket = UINT64_C(1) << (at >> scratch->shift);
+        size_t word_count = lexicon_words_at(lexicon, text->code_point,
+                                             text->char_count, at, words);
 
-static void
-add_candidate(struct scanner_scratch *scratch, uint32_t rule)
-{
-    if (scratch->rule_scan[rule] != scratch->scan) {
-        scratch->rule_scan[rule] = scratch->scan;
-        scratch->candidates[scratch->candidate_count++] = rule;
-    }
-}
+        scratch->first_finds[at] = (uint16_t)count;
+        if (count + word_count > FINDS_MAX) {
+            scratch->overrun = true;
+            break;
+        }
+        for (size_t i = 0; i < word_count; i++) {
+            uint32_t kind = words[i].number;
 
-static bool
-way_stands(const struct scanner_scratch *scratch, const struct way *way)
-{
-    for (uint32_t i = 0; i < way->mark_count; i++) {
-        if (!mark_stands(scratch, way->marks[i])) {
-            return false;
+            scratch->finds[count++] =
+                (struct find){(uint16_t)at, (uint16_t)words[i].end, kind,
+                              scratch->scanner->kind_signatures[kind]};
+            if (scratch->kind_buckets[kind] == 0) {
+                scratch->found_kinds[scratch->found_kind_count++] = kind;
+            }
+            scratch->kind_buckets[kind] |= bucket;
         }
     }
-    return true;
+    scratch->first_finds[text->char_count] = (uint16_t)count;
+    scratch->find_count = count;
 }
 
-/* The marks of each kind found. */
 static void
-find_standing(struct scanner_scratch *scratch)
+find_marks(struct scanner_scratch *scratch)
 {
     const struct scanner *scanner = scratch->scanner;
+    uint64_t *mark_buckets = scratch->mark_buckets;
 
-    memset(scratch->standing, 0,
-           (scanner->mark_count / 64 + 1) * sizeof(*scratch->standing));
-    for (size_t word = 0; word < scanner->kind_words; word++) {
-        uint64_t bits = scratch->kinds[word];
+    for (size_t k = 0; k < scratch->found_kind_count; k++) {
+        uint32_t kind = scratch->found_kinds[k];
+        uint64_t buckets = scratch->kind_buckets[kind];
+        const uint16_t *mark =
+            scanner->kind_marks + scanner->kind_mark_starts[kind];
+        const uint16_t *end =
+            scanner->kind_marks + scanner->kind_mark_starts[kind + 1];
 
-        for (; bits != 0; bits &= bits - 1) {
-            size_t kind = word * 64 + (size_t)__builtin_ctzll(bits);
-
-            for (uint32_t i = scanner->kind_mark_starts[kind];
-                 i < scanner->kind_mark_starts[kind + 1]; i++) {
-                uint32_t mark = scanner->kind_marks[i];
-
-                scratch->standing[mark / 64] |= UINT64_C(1) << mark % 64;
-            }
+        for (; mark < end; mark++) {
+            mark_buckets[*mark] |= buckets;
         }
     }
 }
 
-/* The ways of rules whose marks all stand; only those whose key mark does are
+/* What is known of the last text is forgotten: only what was set, the tables
+ * are larger than the nearest cache. */
+static void
+forget_marks(struct scanner_scratch *scratch)
+{
+    const struct scanner *scanner = scratch->scanner;
+    uint64_t *mark_buckets = scratch->mark_buckets;
+
+    for (size_t k = 0; k < scratch->found_kind_count; k++) {
+        uint32_t kind = scratch->found_kinds[k];
+        const uint16_t *mark =
+            scanner->kind_marks + scanner->kind_mark_starts[kind];
+        const uint16_t *end =
+            scanner->kind_marks + scanner->kind_mark_starts[kind + 1];
+
+        scratch->kind_buckets[kind] = 0;
+        for (; mark < end; mark++) {
+            mark_buckets[*mark] = 0;
+        }
+    }
+}
+
+/* The ways of rules that are possible; only those whose key mark stands are
  * looked at. */
 static void
 find_ways(struct scanner_scratch *scratch)
 {
     const struct scanner *scanner = scratch->scanner;
 
-    for (size_t word = 0; word < scanner->kind_words; word++) {
-        uint64_t bits = scratch->kinds[word];
+    memset(scratch->possible_ways, 0,
+           (scanner->way_count / 64 + 1) * sizeof(uint64_t));
+    for (size_t k = 0; k < scratch->found_kind_count; k++) {
+        uint32_t kind = scratch->found_kinds[k];
 
-        for (; bits != 0; bits &= bits - 1) {
-            size_t kind = word * 64 + (size_t)__builtin_ctzll(bits);
+        for (uint32_t i = scanner->kind_way_starts[kind];
+             i < scanner->kind_way_starts[kind + 1]; i++) {
+            uint32_t number = scanner->kind_ways[i];
 
-            for (uint32_t i = scanner->kind_way_starts[kind];
-                 i < scanner->kind_way_starts[kind + 1]; i++) {
-                uint32_t number = scanner->kind_ways[i];
-
-                if (way_stands(scratch, &scanner->ways[number])) {
-                    add_way(scratch, number);
-                }
+            if (way_possible(scratch, &scanner->ways[number], UINT64_MAX)) {
+                scratch->possible_ways[number / 64] |= UINT64_C(1)
+                                                       << number % 64;
             }
         }
     }
 }
 
-/* The places of all marks of the ways that were found, in one pass. */
+/* The next way from `from` on that the scan left possible, or `end`. */
+static size_t
+next_possible(const struct scanner_scratch *scratch, size_t from, size_t end)
+{
+    while (from < end) {
+        uint64_t bits = scratch->possible_ways[from / 64] >> from % 64;
+
+        if (bits != 0) {
+            from += (size_t)__builtin_ctzll(bits);
+            return from < end ? from : end;
+        }
+        from = (from / 64 + 1) * 64;
+    }
+    return end;
+}
+
 static void
-list_places(struct scanner_scratch *scratch)
+add_candidate(struct scanner_scratch *scratch, uint32_t rule)
+{
+    size_t count = scratch->candidate_count;
+
+    if (count == 0 || scratch->candidates[count - 1] != rule) {
+        scratch->candidates[scratch->candidate_count++] = rule;
+    }
+}
+
+/* The rules of the possible ways and those that are always asked. Rules ascend
+ * with their ways. */
+static void
+find_candidates(struct scanner_scratch *scratch)
 {
     const struct scanner *scanner = scratch->scanner;
+    size_t always = 0;
 
-    memset(scratch->wanted, 0,
-           (scanner->mark_count / 64 + 1) * sizeof(*scratch->wanted));
-    for (size_t i = 0; i < scratch->way_count; i++) {
-        const struct way *way = &scanner->ways[scratch->ways[i]];
+    for (size_t way = next_possible(scratch, 0, scanner->way_count);
+         way < scanner->way_count;
+         way = next_possible(scratch, way + 1, scanner->way_count)) {
+        uint32_t rule = scanner->ways[way].rule;
 
-        for (uint32_t k = 0; k < way->mark_count; k++) {
-            uint32_t mark = way->marks[k];
-
-            scratch->wanted[mark / 64] |= UINT64_C(1) << mark % 64;
-            scratch->marks[mark] = nowhere;
-            scratch->marks[mark].scan = scratch->scan;
+        while (always < scanner->always.count &&
+               scanner->always.at[always] < rule) {
+            add_candidate(scratch, scanner->always.at[always++]);
         }
+        add_candidate(scratch, rule);
     }
-    for (size_t f = 0; f < scratch->find_count; f++) {
-        uint32_t kind = scratch->finds[f].kind;
-
-        for (uint32_t i = scanner->kind_mark_starts[kind];
-             i < scanner->kind_mark_starts[kind + 1]; i++) {
-            uint32_t mark = scanner->kind_marks[i];
-
-            if ((scratch->wanted[mark / 64] >> mark % 64 & 1) != 0) {
-                add_place(scratch, &scratch->marks[mark], f);
-            }
-        }
+    while (always < scanner->always.count) {
+        add_candidate(scratch, scanner->always.at[always++]);
     }
 }
 
 static void
-literal_found(void *data, uint32_t number, size_t start, size_t end)
+begin_scan(struct scanner_scratch *scratch, const struct clean_text *text)
 {
-    struct scanner_scratch *scratch = data;
-
-    if (scratch->find_count == FINDS_MAX) {
-        scratch->overrun = true;
-        return;
-    }
-    scratch->finds[scratch->find_count++] =
-        (struct find){.start = scratch->text->at[start],
-                      .end = scratch->text->at[end + 1],
-                      .start_char = (uint16_t)start,
-                      .end_char = (uint16_t)(end + 1),
-                      .kind = number};
-    scratch->kinds[number / 64] |= UINT64_C(1) << number % 64;
-}
-
-/* Few: insertion. */
-static void
-sort_candidates(uint32_t *candidates, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        uint32_t one = candidates[i];
-        size_t k = i;
-
-        while (k > 0 && candidates[k - 1] > one) {
-            candidates[k] = candidates[k - 1];
-            k--;
-        }
-        candidates[k] = one;
-    }
-}
-
-/* A new scan: what is known of the last one is forgotten by its number. */
-static void
-begin_scan(const struct scanner *scanner,
-           struct scanner_scratch *scratch,
-           const struct clean_text *text)
-{
+    forget_marks(scratch);
     scratch->text = text;
-    scratch->find_count = 0;
-    scratch->place_count = 0;
-    scratch->candidate_count = 0;
-    scratch->way_count = 0;
     scratch->overrun = false;
-    memset(scratch->kinds, 0, scanner->kind_words * sizeof(uint64_t));
-    if (++scratch->scan == 0) {
-        memset(scratch->marks, 0,
-               scanner->mark_count * sizeof(*scratch->marks));
-        memset(scratch->rule_scan, 0, scanner->rule_count * sizeof(uint32_t));
-        scratch->scan = 1;
+    scratch->shift = 0;
+    while (text->char_count > (size_t)BUCKETS << scratch->shift) {
+        scratch->shift++;
     }
+    scratch->find_count = 0;
+    scratch->found_kind_count = 0;
+    scratch->candidate_count = 0;
 }
 
 size_t
@@ -380,44 +317,43 @@ scanner_scan(const struct scanner *scanner,
              const uint32_t **candidates)
 {
     assert(scratch->scanner == scanner);
-    begin_scan(scanner, scratch, text);
+    begin_scan(scratch, text);
+    find_words(scratch);
     *candidates = scratch->candidates;
-    for (size_t i = 0; i < scanner->always.count; i++) {
-        add_candidate(scratch, scanner->always.at[i]);
+    if (scratch->overrun) {
+        for (size_t rule = 0; rule < scanner->rule_count; rule++) {
+            add_candidate(scratch, (uint32_t)rule);
+        }
+        return scratch->candidate_count;
     }
-    for (size_t i = 0; scanner->lexicon != NULL && i < text->char_count; i++) {
-        lexicon_words_ending(scanner->lexicon, text->code_point, i,
-                             literal_found, scratch);
-    }
-    for (size_t i = 0; scratch->overrun && i < scanner->rule_count; i++) {
-        add_candidate(scratch, (uint32_t)i);
-    }
-    find_standing(scratch);
+    find_marks(scratch);
     find_ways(scratch);
-    if (!scratch->overrun && scratch->way_count > 0) {
-        list_places(scratch);
-    }
-    for (size_t i = 0; i < scratch->way_count; i++) {
-        add_candidate(scratch, scanner->ways[scratch->ways[i]].rule);
-    }
+    find_candidates(scratch);
     assert(scratch->candidate_count <= scanner->rule_count);
-    sort_candidates(scratch->candidates, scratch->candidate_count);
     return scratch->candidate_count;
 }
 
 /* -------------------------------------------------------------------- ask */
 
-/* May the gap lie between these characters? */
+/* The signature says no without a look at the large table. */
+static inline bool
+is_of_mark(const struct scanner *scanner,
+           const struct find *find,
+           uint32_t mark)
+{
+    return (find->signature >> mark % 64 & 1) != 0 &&
+           (scanner->mark_kinds[mark * scanner->kind_words + find->kind / 64] >>
+                find->kind % 64 &
+            1) != 0;
+}
+
+/* None of the characters that the gap forbids in [from, to). */
 static bool
 gap_allows(const struct clean_text *text,
            const struct needs_gap *gap,
            size_t from,
            size_t to)
 {
-    if (to < from || to - from < gap->min ||
-        (to - from > gap->max && gap->max != NEEDS_FAR)) {
-        return false;
-    }
     for (size_t i = from; i < to && gap->forbid_count > 0; i++) {
         for (size_t k = 0; k < gap->forbid_count; k++) {
             if (text->code_point[i] == gap->forbid[k]) {
@@ -428,110 +364,158 @@ gap_allows(const struct clean_text *text,
     return true;
 }
 
-/* Do marks i.. of the way follow behind `before`, none beyond `end`? The last
- * one, NULL if they do not; *unclear when a mark has too many places. */
+/* One question about one way. */
+struct question {
+    const struct scanner *scanner;
+    const struct scanner_scratch *scratch;
+    size_t way;
+    size_t start; /* characters */
+    size_t end;
+    size_t steps_left; /* 0: it became too long to be sure */
+};
+
+/* Do marks i.. of the way follow behind `before`, none beyond the end? The last
+ * one, NULL if they do not; `before` when that is unclear. */
 static const struct find *
-marks_follow(struct scanner_scratch *scratch,
-             size_t way_number,
-             uint32_t i,
-             const struct find *before,
-             size_t end,
-             bool *unclear)
+marks_follow(struct question *question, uint32_t i, const struct find *before)
 {
-    const struct way *way = &scratch->scanner->ways[way_number];
+    const struct scanner_scratch *scratch = question->scratch;
+    const struct way *way = &question->scanner->ways[question->way];
     const struct needs_gap *gap;
-    const struct mark_state *state;
+    size_t first;
+    size_t last;
 
     if (i == way->mark_count) {
         return before;
     }
-    gap = &scratch->scanner->gaps[way_number].before[i];
-    state = mark_places(scratch, way->marks[i]);
-    if (state->count == TOO_MANY) {
-        *unclear = true;
-        return before;
+    gap = &question->scanner->gaps[question->way].before[i];
+    first = (size_t)before->end + gap->min;
+    last = gap->max == NEEDS_FAR ? question->end
+                                 : (size_t)before->end + gap->max + 1;
+    last = last < question->end ? last : question->end;
+    if (first >= last) {
+        return NULL;
     }
-    for (uint16_t n = state->first; n != NO_PLACE;
-         n = scratch->places[n].next) {
-        const struct find *find = find_at(scratch, n);
-        const struct find *last;
+    for (size_t n = scratch->first_finds[first]; n < scratch->first_finds[last];
+         n++) {
+        const struct find *find = &scratch->finds[n];
+        const struct find *end;
 
-        if (find->end <= end &&
-            gap_allows(scratch->text, gap, before->end_char,
-                       find->start_char) &&
-            (last = marks_follow(scratch, way_number, i + 1, find, end,
-                                 unclear)) != NULL) {
-            return last;
+        if (question->steps_left == 0) {
+            return before;
+        }
+        question->steps_left--;
+        if (is_of_mark(question->scanner, find, way->marks[i]) &&
+            find->end <= question->end &&
+            gap_allows(scratch->text, gap, before->end, find->start) &&
+            (end = marks_follow(question, i + 1, find)) != NULL) {
+            return end;
         }
     }
     return NULL;
 }
 
-/* Can the way match in [start, end)? */
-static enum scanner_answer
-ask_way(struct scanner_scratch *scratch,
-        size_t way_number,
-        size_t start,
-        size_t end,
-        size_t *from,
-        size_t *to)
+/* The next find of the way's first mark from number `from` on; find_count at
+ * the end. */
+static size_t
+next_first(struct question *question, size_t from)
 {
-    const struct way *way = &scratch->scanner->ways[way_number];
-    const struct mark_state *state = mark_places(scratch, way->marks[0]);
+    const struct scanner_scratch *scratch = question->scratch;
+    uint32_t mark = question->scanner->ways[question->way].marks[0];
+    size_t start =
+        from < scratch->find_count ? scratch->finds[from].start : question->end;
+    uint64_t buckets =
+        scratch->mark_buckets[mark] & buckets_of(scratch, start, question->end);
 
-    if (state->count == TOO_MANY) {
-        return SCANNER_PERHAPS;
+    for (; buckets != 0; buckets &= buckets - 1) {
+        size_t bucket = (size_t)__builtin_ctzll(buckets);
+        size_t first = bucket << scratch->shift;
+        size_t last = (bucket + 1) << scratch->shift;
+
+        last = last < question->end ? last : question->end;
+        first = scratch->first_finds[first];
+        first = first > from ? first : from;
+        last = scratch->first_finds[last];
+        for (; first < last; first++) {
+            if (is_of_mark(question->scanner, &scratch->finds[first], mark) &&
+                scratch->finds[first].end <= question->end) {
+                return first;
+            }
+        }
     }
-    for (uint16_t n = place_inside(scratch, state->first, start, end);
-         n != NO_PLACE;
-         n = place_inside(scratch, scratch->places[n].next, start, end)) {
-        const struct find *find = find_at(scratch, n);
-        const struct find *last;
-        bool unclear = false;
+    return scratch->find_count;
+}
 
-        last = marks_follow(scratch, way_number, 1, find, end, &unclear);
+/* Can the way match in the stretch of the question? */
+static enum scanner_answer
+ask_way(struct question *question, size_t *from, size_t *to)
+{
+    const struct scanner_scratch *scratch = question->scratch;
+    bool sure = question->scanner->ways[question->way].sure;
+
+    for (size_t n = next_first(question, scratch->first_finds[question->start]);
+         n < scratch->find_count; n = next_first(question, n + 1)) {
+        const struct find *last = marks_follow(question, 1, &scratch->finds[n]);
+
         if (last != NULL) {
-            *from = find->start;
+            *from = scratch->finds[n].start;
             *to = last->end;
-            return way->sure && !unclear ? SCANNER_YES : SCANNER_PERHAPS;
+            return sure && question->steps_left > 0 ? SCANNER_YES
+                                                    : SCANNER_PERHAPS;
         }
     }
     return SCANNER_NO;
 }
 
-/* The next way of the probe, from way `from` on, whose marks all stand; the end
- * of its ways when there is none. */
+/* The next way of the probe, from way `from` on, that is possible in these
+ * buckets; the end of its ways when there is none. */
 static size_t
 next_way(const struct scanner_scratch *scratch,
          const struct probe *probe,
-         size_t from)
+         size_t from,
+         uint64_t buckets)
 {
     const struct scanner *scanner = scratch->scanner;
-    size_t end = probe->first_way + probe->way_count;
-    size_t low = 0;
-    size_t high = scratch->way_count;
+    size_t end = (size_t)probe->first_way + probe->way_count;
 
-    if (scratch->overrun) {
-        return from;
-    }
-    if (!probe->of_rule) {
-        while (from < end && !way_stands(scratch, &scanner->ways[from])) {
-            from++;
+    for (; from < end; from++) {
+        if (probe->of_rule &&
+            (from = next_possible(scratch, from, end)) == end) {
+            break;
         }
-        return from;
-    }
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (scratch->ways[middle] < from) {
-            low = middle + 1;
-        } else {
-            high = middle;
+        if (way_possible(scratch, &scanner->ways[from], buckets)) {
+            break;
         }
     }
-    return low < scratch->way_count && scratch->ways[low] < end
-               ? scratch->ways[low]
-               : end;
+    return from;
+}
+
+uint64_t
+scanner_buckets(const struct scanner *scanner,
+                const struct scanner_scratch *scratch,
+                const struct probe *probe)
+{
+    size_t end = (size_t)probe->first_way + probe->way_count;
+    uint64_t buckets = 0;
+
+    if (scratch->overrun || probe->unknown) {
+        return UINT64_MAX;
+    }
+    for (size_t way = next_way(scratch, probe, probe->first_way, UINT64_MAX);
+         way < end; way = next_way(scratch, probe, way + 1, UINT64_MAX)) {
+        buckets |= scratch->mark_buckets[scanner->ways[way].marks[0]];
+    }
+    return buckets;
+}
+
+bool
+scanner_may_begin(const struct scanner_scratch *scratch,
+                  uint64_t buckets,
+                  size_t start,
+                  size_t end)
+{
+    return buckets == UINT64_MAX ||
+           (buckets & buckets_of(scratch, start, end)) != 0;
 }
 
 enum scanner_answer
@@ -544,12 +528,18 @@ scanner_ask(const struct scanner *scanner,
             size_t *to)
 {
     enum scanner_answer answer = probe->unknown ? SCANNER_PERHAPS : SCANNER_NO;
-    size_t ways_end = probe->first_way + probe->way_count;
+    size_t ways_end = (size_t)probe->first_way + probe->way_count;
+    uint64_t buckets = buckets_of(scratch, start, end);
 
     assert(scratch->scanner == scanner);
-    for (size_t way = next_way(scratch, probe, probe->first_way);
-         way < ways_end; way = next_way(scratch, probe, way + 1)) {
-        enum scanner_answer one = ask_way(scratch, way, start, end, from, to);
+    if (scratch->overrun) {
+        return SCANNER_PERHAPS;
+    }
+    for (size_t way = next_way(scratch, probe, probe->first_way, buckets);
+         way < ways_end; way = next_way(scratch, probe, way + 1, buckets)) {
+        struct question question = {scanner, scratch, way,
+                                    start,   end,     STEPS_MAX};
+        enum scanner_answer one = ask_way(&question, from, to);
 
         if (one == SCANNER_YES) {
             return one;
@@ -569,38 +559,34 @@ scanner_next_place(const struct scanner *scanner,
                    size_t *place,
                    bool *everywhere)
 {
+    size_t ways_end = (size_t)probe->first_way + probe->way_count;
+    uint64_t buckets = buckets_of(scratch, start, end);
+    size_t way = (size_t)probe->first_way + cursor->way;
+
     assert(probe->leads);
-    *everywhere = false;
-    for (;; cursor->way++) {
-        size_t way = next_way(scratch, probe, probe->first_way + cursor->way);
-        const struct mark_state *state;
+    *everywhere = scratch->overrun || cursor->given == PLACES_MAX;
+    *place = start;
+    if (*everywhere) {
+        return true;
+    }
+    for (way = next_way(scratch, probe, way, buckets); way < ways_end;
+         way = next_way(scratch, probe, way + 1, buckets)) {
+        struct question question = {scanner, scratch, way,
+                                    start,   end,     STEPS_MAX};
+        bool same = way == (size_t)probe->first_way + cursor->way;
+        size_t n = same && cursor->given > 0 ? cursor->find + 1
+                                             : scratch->first_finds[start];
 
-        if (way >= (size_t)probe->first_way + probe->way_count) {
-            return false;
-        }
-        if (way != (size_t)probe->first_way + cursor->way) {
-            cursor->way = (uint32_t)(way - probe->first_way);
-        }
-        state = mark_places(scratch, scanner->ways[way].marks[0]);
-
-        if (state->count == TOO_MANY) {
-            *everywhere = true;
-            return true;
-        }
-        while ((cursor->place = place_inside(
-                    scratch,
-                    cursor->inside ? scratch->places[cursor->place].next
-                                   : state->first,
-                    start, end)) != NO_PLACE) {
-            bool unclear = false;
-
-            cursor->inside = true;
-            if (marks_follow(scratch, way, 1, find_at(scratch, cursor->place),
-                             end, &unclear) != NULL) {
-                *place = find_at(scratch, cursor->place)->start;
+        for (n = next_first(&question, n); n < scratch->find_count;
+             n = next_first(&question, n + 1)) {
+            if (marks_follow(&question, 1, &scratch->finds[n]) != NULL) {
+                cursor->way = (uint32_t)(way - probe->first_way);
+                cursor->find = (uint32_t)n;
+                cursor->given++;
+                *place = scratch->finds[n].start;
                 return true;
             }
         }
-        cursor->inside = false;
     }
+    return false;
 }
