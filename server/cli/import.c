@@ -7,12 +7,16 @@
 #include "server/cli/cli.h"
 #include "server/cli/import_feed.h"
 #include "server/ingest/file_intake.h"
+#include "server/ingest/reject_file.h"
 #include "server/ingest/upload.h"
+#include "server/serve/problem.h"
 
 enum { IMPORT_ERRORS_MAX = 100000, IMPORT_SUMMARY_BYTES_MAX = 32 << 20 };
 
 static const char *flag_to;
 static const char *flag_errors;
+static const char *flag_sheet;
+static const char *flag_rejects;
 
 static const struct config_flag import_flags[] = {
     {.name = "to",
@@ -25,6 +29,17 @@ static const struct config_flag import_flags[] = {
      .value_name = "N",
      .value = &flag_errors,
      .sentence = "list the first N refused records (default 20)"},
+    {.name = "sheet",
+     .value_name = "NAME",
+     .value = &flag_sheet,
+     .sentence = "the sheet of a workbook (default: the first)"},
+    {.name = "rejects",
+     .value_name = "FILE",
+     .value = &flag_rejects,
+     .sentence =
+         "write refused rows to FILE (.csv or .xlsx) with a column "
+         "错误原因, to be mended and imported again; with --data and one "
+         "file"},
 };
 
 const struct cli_help cmd_import_help = {
@@ -32,8 +47,10 @@ const struct cli_help cmd_import_help = {
     .text =
         "Takes tickets and events, mixed, from files; - is standard input. "
         "What a file is\nshows in its first bytes: JSON lines, a JSON array, "
-        "or CSV with commas, semicolons\nor tabs, in UTF-8, UTF-16 or GB18030. "
-        "The columns of CSV are known by\ncolumns.csv of the tables.\n\n"
+        "CSV with commas, semicolons or\ntabs, or an Excel workbook (.xlsx); "
+        "text in UTF-8, UTF-16 or GB18030. Columns are\nknown by columns.csv "
+        "of the tables; in a sheet, lines above its header are "
+        "passed\nover.\n\n"
         "All files are looked at first: when one cannot be read or lacks a "
         "column nothing\nis stored. (Standard input beside other files is "
         "looked at when its turn comes.)\nA record that is refused goes to the "
@@ -65,6 +82,7 @@ struct run {
     struct ledger *ledger;
     struct writer *writer;
     struct file_intake *intake;
+    struct reject_file *rejects;
 
     struct http_client *client; /* --to */
     struct upload *upload;
@@ -103,6 +121,11 @@ read_flags(struct run *run, struct err *err)
         return err_set(err, ERR_USAGE,
                        "--data and --to are two ways; give one of them");
     }
+    if (flag_rejects != NULL && (flag_to != NULL || run->path_count > 1)) {
+        return err_set(err, ERR_USAGE,
+                       "--rejects goes with --data and one file; a server "
+                       "gives refused rows back at /v1/imports");
+    }
     if (flag_to == NULL && run->config.data[0] == '\0') {
         return err_set(err, ERR_USAGE,
                        "say where to: --data DIR for a store that no server "
@@ -113,15 +136,52 @@ read_flags(struct run *run, struct err *err)
 
 /* --- files -------------------------------------------------------------- */
 
+static enum err_code
+open_tables(struct run *run, struct err *err)
+{
+    const struct edition_options options = edition_options_from(&run->config);
+    struct edition *first = NULL;
+
+    if (edition_build(&options, NULL, NULL, &first, err) != ERR_OK) {
+        return err->code;
+    }
+    if (rulebook_new(first, &run->rulebook, err) != ERR_OK) {
+        edition_release(&first);
+        return err->code;
+    }
+    run->edition = rulebook_hold(run->rulebook);
+    return ERR_OK;
+}
+
+/* Has this row the columns of records? Only sheets ask; a file that is sent on
+ * needs the tables for nothing else. */
+static bool
+is_header(void *data, const struct csv_row *row)
+{
+    struct run *run = data;
+    struct column_map *map = NULL;
+    struct err err = {0};
+    bool yes = (run->edition != NULL || open_tables(run, &err) == ERR_OK) &&
+               columns_map(run->edition->columns, row, &map, &err) == ERR_OK;
+
+    columns_map_free(&map);
+    return yes;
+}
+
 /* Open it, and see that it would be taken. */
 static enum err_code
 open_file(struct run *run, const char *path, struct err *err)
 {
-    if (record_file_open(path, run->config.feed_line_bytes_max, &run->file,
-                         err) != ERR_OK) {
+    const struct record_file_options options = {
+        .line_bytes_max = run->config.feed_line_bytes_max,
+        .sheet = flag_sheet,
+        .is_header = is_header,
+        .data = run};
+
+    if (record_file_open_with(path, &options, &run->file, err) != ERR_OK) {
         return err->code;
     }
-    return run->edition != NULL
+    return flag_to == NULL
                ? file_intake_check(run->edition->columns, run->file, err)
                : ERR_OK;
 }
@@ -190,6 +250,23 @@ import_files(struct run *run, struct err *err)
     return err->code;
 }
 
+/* --- refused records ---------------------------------------------------- */
+
+static void
+put_refused(void *data,
+            const struct record_file *file,
+            const struct file_record *record,
+            const struct batch_reject *reject)
+{
+    struct run *run = data;
+    char reason[ERR_DETAIL_BYTES + 128];
+
+    (void)snprintf(reason, sizeof(reason), "%s：%.*s",
+                   problem_title(reject->code, false),
+                   SPAN_ARGS(reject->detail));
+    reject_file_put(run->rejects, file, record, span_of(reason));
+}
+
 /* --- where to ----------------------------------------------------------- */
 
 /* The batches come back with the error; there is nobody else to tell. */
@@ -210,8 +287,11 @@ open_intake(struct run *run, struct err *err)
         .queue_batches_max = config->queue_batches_max,
         .group_records_max = config->batch_records_max * 4,
         .on_fatal = on_fatal};
-    const struct file_intake_options options = {config->batch_records_max,
-                                                config->batch_bytes_max};
+    const struct file_intake_options options = {
+        .batch_records_max = config->batch_records_max,
+        .batch_bytes_max = config->batch_bytes_max,
+        .refused = run->rejects != NULL ? put_refused : NULL,
+        .refused_data = run};
 
     if (store_open(config->data, STORE_WRITE, &store_options, &run->store,
                    err) != ERR_OK ||
@@ -222,23 +302,6 @@ open_intake(struct run *run, struct err *err)
                         &run->intake, err) != ERR_OK) {
         return err->code;
     }
-    return ERR_OK;
-}
-
-static enum err_code
-open_tables(struct run *run, struct err *err)
-{
-    const struct edition_options options = edition_options_from(&run->config);
-    struct edition *first = NULL;
-
-    if (edition_build(&options, NULL, NULL, &first, err) != ERR_OK) {
-        return err->code;
-    }
-    if (rulebook_new(first, &run->rulebook, err) != ERR_OK) {
-        edition_release(&first);
-        return err->code;
-    }
-    run->edition = rulebook_hold(run->rulebook);
     return ERR_OK;
 }
 
@@ -258,10 +321,14 @@ run_import(struct run *run, struct err *err)
         }
     } else if (open_tables(run, err) != ERR_OK ||
                look_at_files(run, err) != ERR_OK ||
+               (flag_rejects != NULL &&
+                reject_file_new(flag_rejects, &run->rejects, err) != ERR_OK) ||
                open_intake(run, err) != ERR_OK) {
         return err->code;
     }
-    return import_files(run, err);
+    (void)!import_files(run, err);
+    (void)!reject_file_close(&run->rejects, err);
+    return err->code;
 }
 
 static int
@@ -280,7 +347,10 @@ put_summary(const struct run *run)
 static void
 close_run(struct run *run)
 {
+    struct err ignored = {0};
+
     record_file_close(&run->file);
+    (void)!reject_file_close(&run->rejects, &ignored);
     upload_free(&run->upload);
     http_client_free(&run->client);
     writer_free(&run->writer);

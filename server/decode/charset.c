@@ -82,12 +82,12 @@ refuse_file(enum charset_file file, struct err *err)
     static const char *const what[] = {
         [CHARSET_FILE_XLSX] = "an Excel workbook (.xlsx) or another zip file; "
                               "save it as \"CSV UTF-8\"",
-        [CHARSET_FILE_XLS] = "an old Excel workbook (.xls); save it as \"CSV "
-                             "UTF-8\"",
+        [CHARSET_FILE_XLS] = "an old Excel workbook (.xls) or one protected by "
+                             "a password; save it as .xlsx without a password",
         [CHARSET_FILE_HTML] = "a web page, whatever its name says; open it in "
-                              "Excel and save it as \"CSV UTF-8\"",
+                              "Excel and save it as .xlsx",
         [CHARSET_FILE_XML] = "XML, whatever its name says; open it in Excel "
-                             "and save it as \"CSV UTF-8\"",
+                             "and save it as .xlsx",
         [CHARSET_FILE_GZIP] = "compressed with gzip; unpack it first",
         [CHARSET_FILE_PDF] = "a PDF; export the list as CSV instead",
     };

@@ -9,6 +9,7 @@
 
 #include "analyzers/dictionary_file.h"
 #include "analyzers/table.h"
+#include "server/base/cell_guard.h"
 
 struct heading {
     struct span normal;   /* as it is compared */
@@ -38,6 +39,7 @@ struct column_map {
     enum decode_field fields[CSV_COLUMNS_MAX];
     struct span headings[CSV_COLUMNS_MAX];
     struct span keys[CSV_COLUMNS_MAX]; /* `"heading":`, for extra */
+    bool passed_over[CSV_COLUMNS_MAX];
 };
 
 /* --- comparing words --- */
@@ -387,30 +389,33 @@ find_heading(const struct columns *columns, struct span text)
 
 /* Give each field the column whose heading stands highest in the table. */
 static void
-choose_columns(struct column_map *map)
+choose_columns(const struct columns *columns,
+               const struct span *headings,
+               size_t column_count,
+               enum decode_field *fields)
 {
     size_t best_rank[DECODE_FIELD_COUNT];
     size_t best_column[DECODE_FIELD_COUNT];
 
     memset(best_rank, 0xFF, sizeof(best_rank));
-    for (size_t i = 0; i < map->column_count; i++) {
-        size_t rank = find_heading(map->columns, map->headings[i]);
+    for (size_t i = 0; i < column_count; i++) {
+        size_t rank = find_heading(columns, headings[i]);
         enum decode_field field;
 
-        map->fields[i] = DECODE_FIELD_NONE;
+        fields[i] = DECODE_FIELD_NONE;
         if (rank == SIZE_MAX) {
             continue;
         }
-        field = map->columns->headings[rank].field;
+        field = columns->headings[rank].field;
         if (rank >= best_rank[field]) {
             continue;
         }
         if (best_rank[field] != SIZE_MAX) {
-            map->fields[best_column[field]] = DECODE_FIELD_NONE;
+            fields[best_column[field]] = DECODE_FIELD_NONE;
         }
         best_rank[field] = rank;
         best_column[field] = i;
-        map->fields[i] = field;
+        fields[i] = field;
     }
 }
 
@@ -547,11 +552,118 @@ check_needed(struct column_map *map, struct err *err)
         map, has_field(map, DECODE_FIELD_EVENT) ? of_event : of_ticket, err);
 }
 
+static struct span
+clean_heading(struct span cell)
+{
+    struct span heading = span_trim(cell);
+
+    if (heading.bytes >= COLUMNS_HEADING_BYTES_MAX) {
+        heading.bytes = utf8_cut(heading.data, COLUMNS_HEADING_BYTES_MAX - 1);
+    }
+    return heading;
+}
+
+void
+columns_guess(const struct columns *columns,
+              const struct csv_row *header,
+              enum decode_field *fields)
+{
+    struct span headings[CSV_COLUMNS_MAX];
+
+    assert(header->cell_count <= CSV_COLUMNS_MAX);
+    for (size_t i = 0; i < header->cell_count; i++) {
+        headings[i] = clean_heading(header->cells[i]);
+    }
+    choose_columns(columns, headings, header->cell_count, fields);
+}
+
+static const enum decode_field needed_by_ticket[3] = {
+    DECODE_FIELD_ID, DECODE_FIELD_ACCEPTED_AT, DECODE_FIELD_TEXT};
+static const enum decode_field needed_by_event[3] = {
+    DECODE_FIELD_ID, DECODE_FIELD_EVENT, DECODE_FIELD_AT};
+
+static bool
+is_among(const enum decode_field *fields,
+         size_t field_count,
+         enum decode_field field)
+{
+    for (size_t i = 0; i < field_count; i++) {
+        if (fields[i] == field) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t
+columns_missing(const enum decode_field *fields,
+                size_t field_count,
+                enum decode_field missing[3])
+{
+    const enum decode_field *const kinds[] = {needed_by_ticket,
+                                              needed_by_event};
+    size_t counts[2] = {0, 0};
+    size_t chosen;
+    size_t count = 0;
+
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < 3; i++) {
+            counts[k] += !is_among(fields, field_count, kinds[k][i]);
+        }
+    }
+    chosen = counts[0] > 0 && (counts[1] == 0 || is_among(fields, field_count,
+                                                          DECODE_FIELD_EVENT));
+    for (size_t i = 0; i < 3; i++) {
+        if (!is_among(fields, field_count, kinds[chosen][i])) {
+            missing[count++] = kinds[chosen][i];
+        }
+    }
+    return count;
+}
+
+struct span
+columns_heading(const struct columns *columns, enum decode_field field)
+{
+    for (size_t i = 0; i < columns->heading_count; i++) {
+        if (columns->headings[i].field == field) {
+            return columns->headings[i].original;
+        }
+    }
+    return (struct span){"", 0};
+}
+
+static enum err_code
+take_fields(struct column_map *map,
+            const enum decode_field *fields,
+            struct err *err)
+{
+    for (size_t i = 0; i < map->column_count; i++) {
+        if (fields[i] != DECODE_FIELD_NONE && is_among(fields, i, fields[i])) {
+            return err_set_field(err, ERR_DUPLICATE_FIELD,
+                                 decode_field_name(fields[i]),
+                                 "two columns are said to be %s; one is enough",
+                                 decode_field_name(fields[i]));
+        }
+        map->fields[i] = fields[i];
+    }
+    return ERR_OK;
+}
+
 enum err_code
 columns_map(const struct columns *columns,
             const struct csv_row *header,
             struct column_map **out,
             struct err *err)
+{
+    return columns_map_as(columns, header, NULL, out, err);
+}
+
+enum err_code
+columns_map_as(const struct columns *columns,
+               const struct csv_row *header,
+               const enum decode_field *fields,
+               struct column_map **out,
+               struct err *err)
 {
     struct column_map *map = calloc(1, sizeof(*map));
     enum err_code code = ERR_OK;
@@ -564,19 +676,21 @@ columns_map(const struct columns *columns,
     map->columns = columns;
     map->column_count = header->cell_count;
     for (size_t i = 0; i < map->column_count; i++) {
-        struct span heading = span_trim(header->cells[i]);
+        struct span heading = clean_heading(header->cells[i]);
 
-        if (heading.bytes >= COLUMNS_HEADING_BYTES_MAX) {
-            heading.bytes =
-                utf8_cut(heading.data, COLUMNS_HEADING_BYTES_MAX - 1);
-        }
         map->headings[i] = arena_copy(&map->arena, heading);
         if (heading.bytes > 0 && map->headings[i].data == NULL) {
             code = err_set(err, ERR_NO_MEMORY, "mapping the columns");
         }
     }
-    choose_columns(map);
+    if (fields != NULL && code == ERR_OK) {
+        code = take_fields(map, fields, err);
+    } else {
+        choose_columns(columns, map->headings, map->column_count, map->fields);
+    }
     for (size_t i = 0; code == ERR_OK && i < map->column_count; i++) {
+        map->passed_over[i] = map->fields[i] == DECODE_FIELD_NONE &&
+                              span_is(map->headings[i], COLUMNS_REASON_HEADING);
         if (!name_key(map, i)) {
             code = err_set(err, ERR_NO_MEMORY, "mapping the columns");
         }
@@ -690,6 +804,17 @@ unwrap(struct span cell)
     return text;
 }
 
+/* Without what cell_guard.h puts in front of a formula. */
+static struct span
+unguard(struct span cell)
+{
+    struct span rest = {cell.data + 1, cell.bytes - 1};
+
+    return cell.bytes > 1 && cell.data[0] == CELL_GUARD && cell_is_formula(rest)
+               ? rest
+               : cell;
+}
+
 static bool
 is_null_word(struct span cell)
 {
@@ -734,7 +859,7 @@ is_extra(const struct column_map *map,
     bool used = kind == DECODED_EVENT ? decode_field_on_event(field)
                                       : decode_field_on_ticket(field);
 
-    return !used && cell.bytes > 0;
+    return !used && cell.bytes > 0 && !map->passed_over[column];
 }
 
 static enum err_code
@@ -770,7 +895,7 @@ collect_extra(const struct column_map *map,
         }
         memcpy(text + used, map->keys[i].data, map->keys[i].bytes);
         used += map->keys[i].bytes;
-        used += put_json_string(row->cells[i], text + used);
+        used += put_json_string(unguard(row->cells[i]), text + used);
     }
     if (used > TICKET_EXTRA_BYTES_MAX) {
         return err_set(err, ERR_TOO_LONG,
@@ -829,7 +954,7 @@ columns_decode(const struct column_map *map,
     for (size_t i = 0; i < row->cell_count; i++) {
         if (map->fields[i] != DECODE_FIELD_NONE) {
             values.value[map->fields[i]] =
-                cell_value(map, map->fields[i], row->cells[i]);
+                cell_value(map, map->fields[i], unguard(row->cells[i]));
         }
     }
     decode_begin(decoder, span_trim(values.value[DECODE_FIELD_ID]));

@@ -23,6 +23,9 @@
 
 enum { COLUMNS_HEADING_BYTES_MAX = 256 };
 
+/* A column of files that we gave back; passed over. */
+#define COLUMNS_REASON_HEADING "错误原因"
+
 struct columns;
 
 /* Errors  BAD_TABLE, NO_COLUMN and others, naming file, line and column */
@@ -50,7 +53,34 @@ enum err_code columns_map(const struct columns *columns,
                           const struct csv_row *header,
                           struct column_map **out,
                           struct err *err) MUST_CHECK;
+/*
+ * The same with fields that a person chose: fields[header->cell_count], NONE
+ * for a column that is kept as an unknown member. NULL: by the headings.
+ * Errors  also DUPLICATE_FIELD (two columns for one field)
+ */
+enum err_code columns_map_as(const struct columns *columns,
+                             const struct csv_row *header,
+                             const enum decode_field *fields,
+                             struct column_map **out,
+                             struct err *err) MUST_CHECK;
 void columns_map_free(struct column_map **map);
+
+/* The fields by the headings, also when some are missing:
+ * fields[header->cell_count]. */
+void columns_guess(const struct columns *columns,
+                   const struct csv_row *header,
+                   enum decode_field *fields);
+
+/* Which of the fields that a row of this kind needs have no column? Of tickets,
+ * unless there is an event column. Up to 3; returns how many. */
+size_t columns_missing(const enum decode_field *fields,
+                       size_t field_count,
+                       enum decode_field missing[3]);
+
+/* The first heading of the table for a field ("工单编号"), "" when it has none.
+ */
+struct span columns_heading(const struct columns *columns,
+                            enum decode_field field);
 
 /* The field of a column (DECODE_FIELD_NONE: kept as an unknown member). */
 enum decode_field columns_map_field(const struct column_map *map,
@@ -62,8 +92,9 @@ enum decode_field columns_map_field(const struct column_map *map,
  *   row   of the file whose header was mapped; borrowed as long as *out is used
  *
  * Numbers that Excel has damaged (2.01801E+15 as a work-order number) are
- * refused. A cell `="123"` or `'123` is 123; NULL and \N are empty. Columns
- * without a field are kept as JSON strings in `extra`, empty cells are not.
+ * refused. A cell `="123"` or `'123` is 123; `'` in front of what would run as
+ * a formula (cell_guard.h) is dropped; NULL and \N are empty. Columns without a
+ * field are kept as JSON strings in `extra`, empty cells are not.
  *
  * Errors  those of decode_json that concern values; the detail names the column
  */

@@ -160,6 +160,21 @@ judge_json(struct file_intake *intake,
     return judge_line(&intake->judge, batch, line, record->line);
 }
 
+static void
+tell_refused(const struct file_intake *intake,
+             const struct batch *batch,
+             size_t count_before,
+             const struct file_record *record)
+{
+    const struct batch_item *item = &batch->items[batch->item_count - 1];
+
+    if (intake->options.refused != NULL && batch->item_count > count_before &&
+        item->kind == BATCH_REJECT) {
+        intake->options.refused(intake->options.refused_data, intake->file,
+                                record, item->reject);
+    }
+}
+
 /* Fill one batch. False: the file is at its end, or *err is set. */
 static bool
 fill_batch(struct file_intake *intake, struct batch *batch, struct err *err)
@@ -169,6 +184,7 @@ fill_batch(struct file_intake *intake, struct batch *batch, struct err *err)
     while (batch->item_count < batch->items_max &&
            bytes < intake->options.batch_bytes_max) {
         struct file_record record = {0};
+        size_t count_before = batch->item_count;
         struct err bad = {0};
         bool fine = true;
 
@@ -193,6 +209,7 @@ fill_batch(struct file_intake *intake, struct batch *batch, struct err *err)
                           record_file_name(intake->file));
             return false;
         }
+        tell_refused(intake, batch, count_before, &record);
         bytes += record.text.bytes;
         intake->taken++;
     }
@@ -223,14 +240,18 @@ file_intake_run(struct file_intake *intake,
                 void *progress_data,
                 struct err *err)
 {
+    struct edition *edition;
     bool more = true;
 
     assert(intake->in_flight == 0 && err->code == ERR_OK);
     intake->file = file;
     intake->err = (struct err){0};
+    /* The map belongs to these tables, whatever is put in force meanwhile. */
+    edition = edition_hold(intake->judge.edition);
     if (record_file_format(file) == RECORD_CSV &&
-        columns_map(intake->judge.edition->columns, record_file_header(file),
-                    &intake->map, err) != ERR_OK) {
+        columns_map_as(edition->columns, record_file_header(file),
+                       intake->options.fields, &intake->map, err) != ERR_OK) {
+        edition_release(&edition);
         return err_prefix(err, "%s", record_file_name(file));
     }
     while (more && intake->err.code == ERR_OK) {
@@ -250,6 +271,7 @@ file_intake_run(struct file_intake *intake,
         take_back(intake);
     }
     columns_map_free(&intake->map);
+    edition_release(&edition);
     if (intake->err.code != ERR_OK) {
         *err = intake->err;
     }

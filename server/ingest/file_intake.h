@@ -19,9 +19,20 @@ enum { FILE_INTAKE_BATCHES = 8 };
 
 struct file_intake;
 
+/* Told of a refused record before the next one is read. */
+typedef void file_intake_refused(void *data,
+                                 const struct record_file *file,
+                                 const struct file_record *record,
+                                 const struct batch_reject *reject);
+
 struct file_intake_options {
     size_t batch_records_max;
     size_t batch_bytes_max; /* of lines; a batch holds one more line at most */
+    /* What a person chose the columns to be (columns_map_as); borrowed, NULL:
+     * by the headings. */
+    const enum decode_field *fields;
+    file_intake_refused *refused; /* may be NULL */
+    void *refused_data;
 };
 
 /* All arguments are borrowed until file_intake_free. */

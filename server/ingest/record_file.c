@@ -1,5 +1,5 @@
 /* Files to records: what is it, where does the next record begin? */
-#include "server/ingest/record_file.h"
+#include "server/ingest/record_file_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,40 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/decode/charset.h"
-#include "server/decode/json_row.h"
-
-struct record_file {
-    const char *name;
-    int fd;
-    size_t line_bytes_max;
-    enum record_format format;
-    bool whole;          /* read whole, in UTF-8 now */
-    uint64_t file_bytes; /* 0: not known */
-    uint64_t read_bytes; /* from fd */
-
-    /* The window: what is read and not handed out. A file that is read whole
-     * has all of its text here. */
-    char *window;
-    size_t window_room;
-    size_t from;
-    size_t to;
-    bool at_end; /* nothing more comes from fd */
-    uint64_t line;
-
-    struct charset_text text; /* all but RECORD_LINES in UTF-8 */
-    struct json_array array;
-    uint64_t elements;
-    struct csv_rows rows;
-    struct csv_row header;
-    struct arena header_arena;
-};
-
 /* --- reading ------------------------------------------------------------ */
 
 /* One read behind `to`; at least one byte of room must be there. */
-static enum err_code
-read_some(struct record_file *file, size_t bytes_max, struct err *err)
+enum err_code
+record_file_read_some(struct record_file *file,
+                      size_t bytes_max,
+                      struct err *err)
 {
     size_t room = file->window_room - file->to;
     ssize_t got;
@@ -83,8 +56,8 @@ read_probe(struct record_file *file, struct err *err)
     bool line_end = false;
 
     while (!file->at_end && file->to < RECORD_FILE_PROBE_BYTES && !line_end) {
-        if (read_some(file, RECORD_FILE_PROBE_BYTES - file->to, err) !=
-            ERR_OK) {
+        if (record_file_read_some(file, RECORD_FILE_PROBE_BYTES - file->to,
+                                  err) != ERR_OK) {
             return err->code;
         }
         line_end = memchr(file->window + seen, '\n', file->to - seen) != NULL;
@@ -113,7 +86,7 @@ read_rest(struct record_file *file, struct err *err)
                         err) != ERR_OK) {
             return err->code;
         }
-        if (read_some(file, SIZE_MAX, err) != ERR_OK) {
+        if (record_file_read_some(file, SIZE_MAX, err) != ERR_OK) {
             return err->code;
         }
     }
@@ -204,6 +177,7 @@ decide(struct record_file *file, struct err *err)
     if (charset_detect(probe, &charset, &mark_bytes, err) != ERR_OK) {
         return err_prefix(err, "%s", file->name);
     }
+    file->charset = charset;
     text = (struct span){probe.data + mark_bytes, probe.bytes - mark_bytes};
     first = first_character(text, charset);
     if (first != '{' && first != '[' && first != '\0') {
@@ -232,6 +206,7 @@ take_whole(struct record_file *file, struct err *err)
                         err) != ERR_OK) {
         return err_prefix(err, "%s", file->name);
     }
+    file->charset = file->text.charset;
     if (file->text.owned != NULL) {
         free(file->window);
         file->window = NULL;
@@ -239,7 +214,12 @@ take_whole(struct record_file *file, struct err *err)
     if (file->format == RECORD_ARRAY) {
         json_array_open(&file->array, file->text.text);
     } else if (file->format == RECORD_CSV) {
-        if (csv_rows_open(&file->rows, file->text.text, CSV_QUOTES_AUTO,
+        /* Tabs in UTF-16 are Excel's "Unicode text", which has quotes. */
+        bool of_excel = file->charset == CHARSET_UTF16LE ||
+                        file->charset == CHARSET_UTF16BE;
+
+        if (csv_rows_open(&file->rows, file->text.text,
+                          of_excel ? CSV_QUOTES_ON : CSV_QUOTES_AUTO,
                           &file->header_arena, &file->header, err) != ERR_OK) {
             return err_prefix(err, "%s", file->name);
         }
@@ -262,7 +242,7 @@ open_path(struct record_file *file, const char *path, struct err *err)
         file->name = "standard input";
         file->fd = STDIN_FILENO;
     } else {
-        file->name = path;
+        file->name = file->options.name != NULL ? file->options.name : path;
         file->fd = open(path, O_RDONLY | O_CLOEXEC);
     }
     if (file->fd < 0 || fstat(file->fd, &about) != 0) {
@@ -285,6 +265,20 @@ record_file_open(const char *path,
                  struct record_file **out,
                  struct err *err)
 {
+    return record_file_open_with(
+        path, &(struct record_file_options){.line_bytes_max = line_bytes_max},
+        out, err);
+}
+
+/* --- opening and closing ------------------------------------------------ */
+
+enum err_code
+record_file_open_with(const char *path,
+                      const struct record_file_options *options,
+                      struct record_file **out,
+                      struct err *err)
+{
+    size_t line_bytes_max = options->line_bytes_max;
     struct record_file *file = calloc(1, sizeof(*file));
 
     if (file == NULL) {
@@ -292,14 +286,24 @@ record_file_open(const char *path,
     }
     file->fd = -1;
     file->line_bytes_max = line_bytes_max;
+    file->options = *options;
     arena_init(&file->header_arena, 4096);
     if (open_path(file, path, err) != ERR_OK ||
         grow_window(file,
                     line_bytes_max + RECORD_FILE_BLOCK_BYTES +
                         RECORD_FILE_HEAD_BYTES,
                     err) != ERR_OK ||
-        read_probe(file, err) != ERR_OK || decide(file, err) != ERR_OK ||
-        (file->whole && take_whole(file, err) != ERR_OK)) {
+        read_probe(file, err) != ERR_OK) {
+        record_file_close(&file);
+        return err->code;
+    }
+    if (charset_file((struct span){file->window, file->to}) ==
+        CHARSET_FILE_XLSX) {
+        (void)!record_sheet_open(file, err);
+    } else if (decide(file, err) == ERR_OK && file->whole) {
+        (void)!take_whole(file, err);
+    }
+    if (err->code != ERR_OK) {
         record_file_close(&file);
         return err->code;
     }
@@ -315,6 +319,10 @@ record_file_close(struct record_file **file)
     }
     if ((*file)->fd > STDIN_FILENO) {
         (void)close((*file)->fd);
+    }
+    xlsx_reader_close(&(*file)->workbook);
+    if ((*file)->copy != NULL) {
+        (void)fclose((*file)->copy);
     }
     charset_text_free(&(*file)->text);
     arena_release(&(*file)->header_arena);
@@ -334,7 +342,7 @@ refill(struct record_file *file, struct err *err)
         file->to -= file->from;
         file->from = 0;
     }
-    return read_some(file, RECORD_FILE_BLOCK_BYTES, err);
+    return record_file_read_some(file, RECORD_FILE_BLOCK_BYTES, err);
 }
 
 static enum record_next
@@ -370,7 +378,8 @@ skip_long_line(struct record_file *file,
 
         file->from = head_bytes;
         file->to = head_bytes;
-        if (read_some(file, RECORD_FILE_BLOCK_BYTES, err) != ERR_OK) {
+        if (record_file_read_some(file, RECORD_FILE_BLOCK_BYTES, err) !=
+            ERR_OK) {
             return RECORD_FAILED;
         }
         end = memchr(file->window + file->from, '\n', file->to - file->from);
@@ -496,7 +505,8 @@ record_file_next(struct record_file *file,
     case RECORD_CSV:
         break;
     }
-    return next_row(file, arena, out, err);
+    return file->workbook != NULL ? record_sheet_next(file, arena, out, err)
+                                  : next_row(file, arena, out, err);
 }
 
 /* --- about it ----------------------------------------------------------- */
@@ -527,6 +537,12 @@ record_file_rows(const struct record_file *file)
     return &file->rows;
 }
 
+const char *
+record_file_encoding(const struct record_file *file)
+{
+    return file->workbook != NULL ? "" : charset_name(file->charset);
+}
+
 uint64_t
 record_file_bytes(const struct record_file *file)
 {
@@ -539,6 +555,10 @@ record_file_bytes_done(const struct record_file *file)
     size_t at = file->from;
     size_t all = file->to;
 
+    if (file->workbook != NULL) {
+        return (uint64_t)((double)file->file_bytes *
+                          xlsx_progress(file->workbook));
+    }
     if (!file->whole) {
         return file->read_bytes - (file->to - file->from);
     }

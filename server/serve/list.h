@@ -17,8 +17,8 @@
 #include "server/base/json_out.h"
 
 enum {
-    LIST_COLUMNS_MAX = 64,
-    LIST_WORDS_MAX = 1024 /* in one cell */
+    LIST_COLUMNS_MAX = 257, /* of a file and a reason */
+    LIST_WORDS_MAX = 1024   /* in one cell */
 };
 
 enum list_kind {

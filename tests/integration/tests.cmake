@@ -9,7 +9,7 @@ add_cmocka_test(test_commands LABEL integration TIMEOUT 300 SOURCES integration/
 add_cmocka_test(test_records LABEL integration TIMEOUT 300 SOURCES integration/test_records.c LINK test_process ingest)
 add_cmocka_test(test_start LABEL integration TIMEOUT 300 SOURCES integration/test_start.c LINK test_process)
 add_cmocka_test(test_full_store LABEL integration TIMEOUT 300 SOURCES integration/test_full_store.c LINK test_process)
-add_cmocka_test(test_import LABEL integration TIMEOUT 300 SOURCES integration/test_import.c LINK test_process)
+add_cmocka_test(test_import LABEL integration TIMEOUT 300 SOURCES integration/test_import.c LINK test_process PkgConfig::MINIZIP)
 
 # Workbooks are read back by another program's parser.
 find_package(Python3 COMPONENTS Interpreter)

@@ -351,7 +351,7 @@ what_is_no_text_is_refused_with_what_to_do(void **state)
 {
     (void)state;
     expect_refused(temp_dir_write(&dir, "a.csv", SPAN_LITERAL("PK\x03\x04zip")),
-                   ERR_BAD_ENCODING, "save it as");
+                   ERR_BAD_ENCODING, "save it again");
     expect_refused(temp_dir_write(&dir, "b", SPAN_LITERAL("a\0\0\0b\0\0\0")),
                    ERR_BAD_ENCODING, "zero bytes");
     expect_refused(temp_dir_path(&dir, "none"), ERR_NOT_FOUND, "No such file");

@@ -51,3 +51,4 @@ add_cmocka_test(test_pattern LABEL unit SOURCES unit/test_pattern.c LINK analyze
 add_cmocka_test(test_rules LABEL unit SOURCES unit/test_rules.c LINK analyzers)
 add_cmocka_test(test_model LABEL unit SOURCES unit/test_model.c LINK analyzers)
 add_cmocka_test(test_classify LABEL unit SOURCES unit/test_classify.c LINK analyzers)
+add_cmocka_test(test_xlsx_read LABEL unit SOURCES unit/test_xlsx_read.c LINK sheet PkgConfig::MINIZIP)
