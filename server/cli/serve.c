@@ -20,6 +20,7 @@
 #include "server/ingest/http_intake.h"
 #include "server/rulebook/reclassify.h"
 #include "server/rulebook/reload.h"
+#include "server/rulebook/replay_job.h"
 #include "server/serve/routes.h"
 #include "server/writer.h"
 
@@ -52,6 +53,7 @@ struct server {
     char spool_dir[CONFIG_TEXT_BYTES + 32];
     struct reload *reload;
     struct reclassify *reclassify;
+    struct replay_job *replay;
     int64_t started_us;
     struct event *ev_term;
     struct event *ev_int;
@@ -94,6 +96,7 @@ begin_drain(struct server *server)
     http_server_drain(server->http);
     serve_routes_drain(server->routes);
     reclassify_stop(server->reclassify);
+    replay_job_stop(server->replay);
     writer_stop_waiting(server->writer);
     feed_free(&server->feed);
     drain_cb(-1, 0, server);
@@ -355,6 +358,11 @@ open_routes(struct server *server, struct err *err)
                        &server->reclassify, err) != ERR_OK) {
         return err->code;
     }
+    if (replay_job_new(server->store, &tables, &server->replay, err) !=
+        ERR_OK) {
+        return err->code;
+    }
+    context.replay = server->replay;
     context.reload = server->reload;
     context.reclassify = server->reclassify;
     if (facts_intake_new(server->base, server->writer, &server->facts, err) !=
@@ -465,6 +473,7 @@ close_server(struct server *server)
 {
     reload_free(&server->reload);
     reclassify_free(&server->reclassify);
+    replay_job_free(&server->replay);
     feed_free(&server->feed);
     writer_free(&server->writer);
     http_server_free(&server->http);

@@ -433,16 +433,21 @@ reclassify_free(struct reclassify **reclassify)
     *reclassify = NULL;
 }
 
-enum err_code
-reclassify_start(struct reclassify *reclassify, struct err *err)
+/* `mark`: what to show until the thread has looked itself. */
+static enum err_code
+begin(struct reclassify *reclassify,
+      const struct ledger_reclassify *mark,
+      struct err *err)
 {
     bool running;
 
     (void)pthread_mutex_lock(&reclassify->lock);
     running = reclassify->progress.state == RECLASSIFY_RUNNING;
     if (!running) {
-        reclassify->progress =
-            (struct reclassify_progress){.state = RECLASSIFY_RUNNING};
+        reclassify->progress = (struct reclassify_progress){
+            .state = RECLASSIFY_RUNNING, .mark = *mark};
+        reclassify->run_started_us = clock_mono_us();
+        reclassify->run_done_before = mark->done;
         reclassify->stop = false;
     }
     (void)pthread_mutex_unlock(&reclassify->lock);
@@ -461,6 +466,14 @@ reclassify_start(struct reclassify *reclassify, struct err *err)
 }
 
 enum err_code
+reclassify_start(struct reclassify *reclassify, struct err *err)
+{
+    const struct ledger_reclassify none = {.next = 0};
+
+    return begin(reclassify, &none, err);
+}
+
+enum err_code
 reclassify_resume(struct reclassify *reclassify, struct err *err)
 {
     struct ledger_reclassify mark;
@@ -476,7 +489,7 @@ reclassify_resume(struct reclassify *reclassify, struct err *err)
         return err->code;
     }
     if (mark.ended_us == 0) {
-        return reclassify_start(reclassify, err);
+        return begin(reclassify, &mark, err);
     }
     reclassify->progress.state = RECLASSIFY_DONE;
     reclassify->progress.mark = mark;

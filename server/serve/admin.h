@@ -1,5 +1,6 @@
 /*
- * admin: what changes how the server judges: reload, reclassify.
+ * admin: what changes how the server judges: reload, reclassify,
+ * replay.
  *
  * Effects   starts work aside; answers when it has ended
  */
@@ -15,5 +16,8 @@ void admin_reload_handler(struct http_request *http, void *user);
 void admin_reclassify_start_handler(struct http_request *http, void *user);
 void admin_reclassify_stop_handler(struct http_request *http, void *user);
 void admin_reclassify_handler(struct http_request *http, void *user);
+void admin_replay_start_handler(struct http_request *http, void *user);
+void admin_replay_stop_handler(struct http_request *http, void *user);
+void admin_replay_handler(struct http_request *http, void *user);
 
 #endif /* SERVE_ADMIN_H */

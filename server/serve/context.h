@@ -16,6 +16,7 @@ struct event_base;   /* libevent */
 struct http_request; /* server/serve/http.h */
 struct reload;       /* server/rulebook/reload.h */
 struct reclassify;   /* server/rulebook/reclassify.h */
+struct replay_job;   /* server/rulebook/replay_job.h */
 
 /* What the pipeline tells about itself; counts since the start. */
 struct serve_pipeline {
@@ -72,6 +73,7 @@ struct serve_context {
     /* NULL: what they do can't be asked for (501) */
     struct reload *reload;
     struct reclassify *reclassify;
+    struct replay_job *replay;
     void *data; /* first argument of all of the above */
 };
 

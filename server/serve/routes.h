@@ -6,8 +6,8 @@
  *   GET /v1/tickets/{id} /v1/dictionary /v1/stream
  *   POST /v1/explain
  *   PUT /v1/facts
- *   POST /v1/admin/reload /v1/admin/reclassify
- *   GET, DELETE /v1/admin/reclassify
+ *   POST /v1/admin/reload
+ *   POST, GET, DELETE /v1/admin/reclassify /v1/admin/replay
  *   GET /metrics /healthz /readyz
  *   GET / /assets/{name}           the page
  *

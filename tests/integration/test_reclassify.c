@@ -272,6 +272,79 @@ corrections_win_over_the_second_judgement(void **state)
     free(after);
 }
 
+/* ---- what-if ---- */
+
+static char *
+replay(const char *with_dict, const char *format)
+{
+    const char *const args[] = {
+        "replay",     "--data", data,         "--dict",   with_dict, "--from",
+        "2018-01-01", "--to",   "2018-12-31", "--format", format,    NULL};
+
+    return run(args, 0);
+}
+
+static size_t
+count_lines(const char *text)
+{
+    size_t lines = 0;
+
+    for (; *text != '\0'; text++) {
+        lines += *text == '\n';
+    }
+    return lines;
+}
+
+static void
+replay_says_what_reclassify_then_does(void **state)
+{
+    static const char original[] = SUQIU_SOURCE_DIR "/dict";
+    const char *const args[] = {"reclassify", "--data",  data,
+                                "--dict",     dict.path, NULL};
+    char wanted[128];
+    char *before;
+    char *after;
+    char *list;
+    char *out;
+    uint64_t moved;
+
+    (void)state;
+    change_tables();
+    import_sample(original);
+    out = replay(original, "json");
+    assert_int_equal(json_number(span_of(out), "tickets"), 500);
+    assert_int_equal(json_number(span_of(out), "moved"), 0);
+    free(out);
+    before = report(original);
+    out = replay(dict.path, "json");
+    moved = json_number(span_of(out), "moved");
+    assert_true(moved > 5);
+    assert_true(strstr(out, "\"reviewed\":true") != NULL);
+    free(out);
+    list = replay(dict.path, "csv");
+    assert_int_equal(count_lines(list), (moved < 100 ? moved : 100) + 1);
+    free(list);
+    list = replay(dict.path, "text");
+    assert_non_null(strstr(list, "什么都没有改变"));
+    free(list);
+    /* Nothing has changed. */
+    after = report(original);
+    assert_string_equal(before, after);
+    expect_clean(original, false);
+    out = run(args, 0);
+    (void)snprintf(wanted, sizeof(wanted), "%llu judged otherwise",
+                   (unsigned long long)moved);
+    if (strstr(out, wanted) == NULL) {
+        fail_msg("no '%s' in: %s", wanted, out);
+    }
+    free(out);
+    out = replay(dict.path, "json");
+    assert_int_equal(json_number(span_of(out), "moved"), 0);
+    free(out);
+    free(before);
+    free(after);
+}
+
 /* ---- while the server runs ---- */
 
 static void
@@ -435,6 +508,51 @@ it_can_be_stopped_and_starts_over_when_tables_change(void **state)
     assert_int_equal(c.tickets, MANY);
 }
 
+/* Wait for the end of a replay; the answer is the last one. */
+static void
+wait_replay(const char *state, struct http_client_answer *answer)
+{
+    int64_t until_us = clock_mono_us() + PROCESS_PATIENCE_MS * INT64_C(1000);
+
+    do {
+        assert_int_equal(ask("GET", "/v1/admin/replay", answer), 200);
+    } while (span_holds(answer->body, "\"state\":\"running\"") &&
+             clock_mono_us() < until_us);
+    if (!span_holds(answer->body, state)) {
+        fail_msg("no %s in: %.*s", state, SPAN_ARGS(answer->body));
+    }
+}
+
+static void
+the_server_replays_tables_before_they_are_loaded(void **state)
+{
+    static const char original[] = SUQIU_SOURCE_DIR "/dict";
+    struct http_client_answer answer;
+    uint64_t moved;
+    char *out;
+
+    (void)state;
+    import_sample(original);
+    start();
+    change_tables(); /* on the disk; the server has the old ones */
+    out = replay(dict.path, "json");
+    moved = json_number(span_of(out), "moved");
+    free(out);
+    assert_int_equal(
+        ask("POST", "/v1/admin/replay?from=2018-01-01&to=2018-12-31&limit=5",
+            &answer),
+        202);
+    wait_replay("\"state\":\"done\"", &answer);
+    assert_int_equal(json_number(answer.body, "moved"), moved);
+    assert_true(span_holds(answer.body, "\"moves_truncated\":true"));
+    assert_int_equal(ask("POST", "/v1/admin/replay?tables=../x", &answer), 400);
+    assert_true(span_holds(answer.body, "DIR/tables"));
+    assert_int_equal(ask("POST", "/v1/admin/replay?tables=none", &answer), 202);
+    wait_replay("\"state\":\"failed\"", &answer);
+    assert_true(span_holds(answer.body, "tables/none"));
+    assert_int_equal(server_process_stop(&server), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -443,6 +561,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(there_and_back_again_gives_the_same_numbers),
         TEST(corrections_win_over_the_second_judgement),
+        TEST(replay_says_what_reclassify_then_does),
+        TEST(the_server_replays_tables_before_they_are_loaded),
         TEST(killed_again_and_again_it_goes_on_and_every_counter_is_right),
         TEST(it_can_be_stopped_and_starts_over_when_tables_change),
     };
