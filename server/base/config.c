@@ -15,6 +15,7 @@
 #define DICT ((unsigned)CONFIG_DICT)
 #define STORE ((unsigned)CONFIG_STORE)
 #define SERVE ((unsigned)CONFIG_SERVE)
+#define CLIENT ((unsigned)CONFIG_CLIENT)
 
 enum option_type {
     OPTION_IS_TEXT,

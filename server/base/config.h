@@ -26,7 +26,8 @@ enum {
 enum config_group {
     CONFIG_DICT = 1u << 0,
     CONFIG_STORE = 1u << 1,
-    CONFIG_SERVE = 1u << 2
+    CONFIG_SERVE = 1u << 2,
+    CONFIG_CLIENT = 1u << 3 /* talks to a running server */
 };
 
 enum config_source {

@@ -20,6 +20,7 @@ struct http_client {
     char host[HOST_BYTES];
     char port[8];
     char prefix[PREFIX_BYTES]; /* "" or "/x", no slash at the end */
+    char token[HTTP_CLIENT_TOKEN_BYTES_MAX + 1];
     bool host_is_ipv6;
     unsigned wait_s;
     int fd; /* -1: not connected */
@@ -144,6 +145,12 @@ parse_url(struct http_client *client, const char *url, struct err *err)
     }
     return parse_port(client, url, (struct span){rest.data + 1, rest.bytes - 1},
                       err);
+}
+
+void
+http_client_set_token(struct http_client *client, const char *token)
+{
+    (void)snprintf(client->token, sizeof(client->token), "%s", token);
 }
 
 enum err_code
@@ -282,7 +289,7 @@ static bool
 send_request(struct http_client *client,
              const struct http_client_request *request)
 {
-    char head[PREFIX_BYTES + 2 * HOST_BYTES + 1024];
+    char head[PREFIX_BYTES + 2 * HOST_BYTES + 4096];
     int bytes =
         snprintf(head, sizeof(head), "%s %s%s HTTP/1.1\r\nHost: %s%s%s:%s\r\n",
                  request->method, client->prefix, request->path,
@@ -293,6 +300,10 @@ send_request(struct http_client *client,
         bytes += snprintf(head + bytes, sizeof(head) - (size_t)bytes,
                           "Content-Type: %s\r\nContent-Length: %zu\r\n",
                           request->type, request->body.bytes);
+    }
+    if (bytes > 0 && (size_t)bytes < sizeof(head) && client->token[0] != '\0') {
+        bytes += snprintf(head + bytes, sizeof(head) - (size_t)bytes,
+                          "Authorization: Bearer %s\r\n", client->token);
     }
     if (bytes > 0 && (size_t)bytes < sizeof(head)) {
         bytes += snprintf(head + bytes, sizeof(head) - (size_t)bytes, "\r\n");

@@ -16,6 +16,7 @@
 enum {
     HTTP_CLIENT_WAIT_S_DEFAULT = 120,
     HTTP_CLIENT_RETRY_S = 1,
+    HTTP_CLIENT_TOKEN_BYTES_MAX = 255,
     HTTP_CLIENT_HEAD_BYTES_MAX = 64 * 1024,
     HTTP_CLIENT_BODY_BYTES_MAX = 64 * 1024 * 1024
 };
@@ -41,6 +42,9 @@ enum err_code http_client_new(const char *url,
                               unsigned wait_s,
                               struct http_client **out,
                               struct err *err) MUST_CHECK;
+/* Show this token with every request from now on: at most
+ * HTTP_CLIENT_TOKEN_BYTES_MAX bytes, copied. */
+void http_client_set_token(struct http_client *client, const char *token);
 /* Accepts NULL. */
 void http_client_free(struct http_client **client);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/access/tokens.h"
 #include "server/base/log.h"
 
 enum { HELP_BYTES_MAX = 256 * 1024 };
@@ -65,6 +66,18 @@ cli_fail(const struct err *err)
     assert(err->code != ERR_OK);
     (void)fprintf(stderr, "suqiu: %s\n", err->detail);
     return err->code == ERR_USAGE ? CLI_USAGE : CLI_FAILED;
+}
+
+enum err_code
+cli_token(const struct config *config,
+          char out[CLI_TOKEN_BYTES],
+          struct err *err)
+{
+    _Static_assert((int)CLI_TOKEN_BYTES > (int)TOKEN_CHARS, "room for a token");
+    out[0] = '\0';
+    return config->token_file[0] != '\0'
+               ? token_file_read(config->token_file, out, err)
+               : ERR_OK;
 }
 
 static int

@@ -57,6 +57,15 @@ bool cli_begin(const struct cli_help *help,
  * CLI_FAILED. */
 int cli_fail(const struct err *err);
 
+/*
+ * The token of --token-file, "" when none is set, to show to a server.
+ * Errors  of token_file_read
+ */
+enum { CLI_TOKEN_BYTES = 64 };
+enum err_code cli_token(const struct config *config,
+                        char out[CLI_TOKEN_BYTES],
+                        struct err *err) MUST_CHECK;
+
 /* Print all of `buf` on standard output; CLI_FINE or CLI_FAILED (told). */
 int cli_put_out(const struct buf *buf);
 

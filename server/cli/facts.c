@@ -29,6 +29,7 @@ const struct cli_help cmd_facts_help = {
         "unit and period.\n",
     .flags = facts_flags,
     .flag_count = sizeof(facts_flags) / sizeof(facts_flags[0]),
+    .groups = CONFIG_CLIENT,
 };
 
 static enum err_code
@@ -57,17 +58,20 @@ read_file(const char *path, char **out, size_t *bytes, struct err *err)
 }
 
 static enum err_code
-put_facts(const char *path, struct err *err)
+put_facts(const struct config *config, const char *path, struct err *err)
 {
+    char token[CLI_TOKEN_BYTES];
     struct http_client *client = NULL;
     struct http_client_request request = {
         .method = "PUT", .path = "/v1/facts", .type = "application/json"};
     struct http_client_answer answer;
     char *data = NULL;
 
-    if (read_file(path, &data, &request.body.bytes, err) == ERR_OK &&
+    if (cli_token(config, token, err) == ERR_OK &&
+        read_file(path, &data, &request.body.bytes, err) == ERR_OK &&
         http_client_new(flag_to != NULL ? flag_to : "http://127.0.0.1:9559",
                         HTTP_CLIENT_WAIT_S_DEFAULT, &client, err) == ERR_OK) {
+        http_client_set_token(client, token);
         request.body.data = data;
         if (http_client_send(client, &request, &answer, err) == ERR_OK &&
             answer.status / 100 != 2) {
@@ -95,7 +99,7 @@ cmd_facts(int argc, char **argv)
                       cmd_facts_help.usage);
         return cli_fail(&err);
     }
-    if (put_facts(argv[0], &err) != ERR_OK) {
+    if (put_facts(&config, argv[0], &err) != ERR_OK) {
         return cli_fail(&err);
     }
     (void)puts("the values are stored");

@@ -61,7 +61,7 @@ const struct cli_help cmd_import_help = {
         "refused, 2 wrong usage, 3 the\nwork failed.\n",
     .flags = import_flags,
     .flag_count = sizeof(import_flags) / sizeof(import_flags[0]),
-    .groups = CONFIG_DICT | CONFIG_STORE,
+    .groups = CONFIG_DICT | CONFIG_STORE | CONFIG_CLIENT,
 };
 
 /* One run. */
@@ -308,12 +308,18 @@ open_intake(struct run *run, struct err *err)
 static enum err_code
 run_import(struct run *run, struct err *err)
 {
+    char token[CLI_TOKEN_BYTES];
+
     if (flag_to != NULL) {
+        if (cli_token(&run->config, token, err) != ERR_OK) {
+            return err->code;
+        }
         if (http_client_new(flag_to, HTTP_CLIENT_WAIT_S_DEFAULT, &run->client,
                             err) != ERR_OK) {
             err->code = ERR_USAGE;
             return err->code;
         }
+        http_client_set_token(run->client, token);
         if (look_at_files(run, err) != ERR_OK ||
             upload_new(run->client, run->config.feed_line_bytes_max,
                        &run->report, &run->upload, err) != ERR_OK) {
@@ -377,10 +383,13 @@ cmd_import(int argc, char **argv)
         return cli_fail(&err);
     }
     if (flag_to != NULL && import_feed_url(flag_to)) {
+        char token[CLI_TOKEN_BYTES];
         uint64_t refused = 0;
 
-        if (import_feed_run(flag_to, run.paths, run.path_count, run.errors_max,
-                            &refused, &err) != ERR_OK) {
+        if (cli_token(&run.config, token, &err) != ERR_OK ||
+            import_feed_run(flag_to, token[0] != '\0' ? token : NULL, run.paths,
+                            run.path_count, run.errors_max, &refused,
+                            &err) != ERR_OK) {
             return cli_fail(&err);
         }
         return refused > 0 ? CLI_NO : CLI_FINE;

@@ -117,6 +117,7 @@ show_progress(void *data, uint64_t acknowledged)
 
 enum err_code
 import_feed_run(const char *url,
+                const char *token,
                 char **paths,
                 int path_count,
                 uint64_t errors_max,
@@ -125,8 +126,10 @@ import_feed_run(const char *url,
 {
     char room[FEED_URL_BYTES_MAX];
     struct feed_run run = {.errors_max = errors_max};
-    struct feed_send_options options = {
-        .refused = show_refused, .progress = show_progress, .data = &run};
+    struct feed_send_options options = {.token = token,
+                                        .refused = show_refused,
+                                        .progress = show_progress,
+                                        .data = &run};
     struct feed_send_counts counts = {0};
 
     if (split_url(url, room, &options, err) != ERR_OK) {

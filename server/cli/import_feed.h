@@ -18,12 +18,14 @@ bool import_feed_url(const char *url);
 /*
  * Send the files one after the other and print a summary.
  *
+ *   token        to show first; may be NULL
  *   errors_max   of the refused lines are printed
  *   refused      lines refused, counted
  *
  * Errors  USAGE (the URL), NOT_FOUND, IO
  */
 enum err_code import_feed_run(const char *url,
+                              const char *token,
                               char **paths,
                               int path_count,
                               uint64_t errors_max,

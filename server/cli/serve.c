@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/access/gate.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/wake.h"
@@ -21,6 +22,7 @@
 #include "server/rulebook/reclassify.h"
 #include "server/rulebook/reload.h"
 #include "server/rulebook/replay_job.h"
+#include "server/serve/access.h"
 #include "server/serve/routes.h"
 #include "server/writer.h"
 
@@ -45,7 +47,10 @@ struct server {
     struct ledger *ledger;
     struct writer *writer;
     struct event_base *base;
+    struct secret secret;
+    struct gate *gate; /* NULL: --auth off */
     struct http_server *http;
+    struct access *access;
     struct http_intake *intake;
     struct facts_intake *facts;
     struct serve_routes *routes;
@@ -131,16 +136,25 @@ on_fatal(void *data, const struct err *err)
     wake_signal(&server->fatal_wake);
 }
 
+/* Read the tokens and the tables again. */
 static void
 hangup_cb(evutil_socket_t fd, short what, void *data)
 {
     struct server *server = data;
+    struct err err = {0};
 
     (void)fd;
     (void)what;
-    if (!server->draining) {
-        reload_ask(server->reload);
+    if (server->draining) {
+        return;
     }
+    if (access_reload(server->access, &err) != ERR_OK) {
+        log_error("tokens not read again, the old ones hold err=%s ctx=\"%s\"",
+                  err_code_name(err.code), err.detail);
+    } else if (server->gate != NULL) {
+        log_info("tokens read again");
+    }
+    reload_ask(server->reload);
 }
 
 /* --- new tables --------------------------------------------------------- */
@@ -191,24 +205,18 @@ is_loopback(const char *address)
     return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-/* Without access control only this machine may connect. */
+/* Only this machine may connect. */
 static enum err_code
 check_access(const struct config *config, struct err *err)
 {
     const char *const binds[] = {config->http_bind, config->feed_bind};
 
-    if (config->auth) {
-        return err_set(err, ERR_USAGE,
-                       "--auth on: this version has no access control yet; "
-                       "leave it off and let only this machine connect");
-    }
     for (size_t i = 0; i < sizeof(binds) / sizeof(binds[0]); i++) {
         if (!is_loopback(binds[i])) {
             return err_set(
                 err, ERR_USAGE,
-                "\"%s\" can be reached from outside and nothing asks "
-                "who comes in: bind to 127.0.0.1 or ::1 (a proxy "
-                "with access control can stand in front)",
+                "\"%s\" can be reached from outside, and what goes over the "
+                "wire can be read there: bind to 127.0.0.1 or ::1",
                 binds[i]);
         }
     }
@@ -245,6 +253,12 @@ open_ledger(struct server *server, struct err *err)
         return err->code;
     }
     remove_ports(server); /* of one that was killed */
+    if (secret_open(server->config.data, true, &server->secret, err) !=
+            ERR_OK ||
+        (server->config.auth && gate_new(server->config.data, &server->secret,
+                                         &server->gate, err) != ERR_OK)) {
+        return err->code;
+    }
     if (ledger_open(server->store, server->edition->dictionary, &server->ledger,
                     err) != ERR_OK ||
         writer_new(server->ledger, &writer_options, &server->writer, err) !=
@@ -384,11 +398,14 @@ open_intakes(struct server *server, struct err *err)
         .port = (uint16_t)config->feed_port,
         .workers = worker_count(config),
         .connections_max = (unsigned)config->feed_connections_max,
+        .gate = server->gate,
         .line_bytes_max = config->feed_line_bytes_max,
         .batch_records_max = config->batch_records_max};
 
     if (http_server_new(server->base, &http_options, &server->http, err) !=
             ERR_OK ||
+        access_new(server->http, server->gate, &server->secret, &server->access,
+                   err) != ERR_OK ||
         http_intake_new(server->base, server->http, server->writer,
                         server->rulebook, &intake_options, &server->intake,
                         err) != ERR_OK ||
@@ -454,6 +471,21 @@ write_ports(const struct server *server, struct err *err)
     return ERR_OK;
 }
 
+/* As long as nobody has an administrator's token there is one way in. */
+static void
+say_link(const struct server *server)
+{
+    char link[ACCESS_URL_BYTES];
+
+    if (server->gate != NULL && !gate_has_admin(server->gate) &&
+        access_link(server->access, server->config.http_bind,
+                    http_server_port(server->http), link)) {
+        printf("sign in once, within %d minutes: %s\n", SESSION_LINK_S / 60,
+               link);
+        secret_forget(link, sizeof(link));
+    }
+}
+
 static void
 say_ready(const struct server *server)
 {
@@ -465,6 +497,7 @@ say_ready(const struct server *server)
            (unsigned)http_server_port(server->http), server->config.feed_bind,
            (unsigned)feed_port(server->feed), server->config.data,
            (unsigned long long)totals.tickets);
+    say_link(server);
     (void)fflush(stdout);
 }
 
@@ -477,6 +510,7 @@ close_server(struct server *server)
     feed_free(&server->feed);
     writer_free(&server->writer);
     http_server_free(&server->http);
+    access_free(&server->access);
     serve_routes_free(&server->routes);
     http_intake_free(&server->intake);
     facts_intake_free(&server->facts);
@@ -493,6 +527,7 @@ close_server(struct server *server)
         event_base_free(server->base);
     }
     wake_close(&server->fatal_wake);
+    gate_free(&server->gate);
     ledger_close(&server->ledger);
     if (server->store != NULL) {
         remove_ports(server);

@@ -11,7 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/access/gate.h"
+#include "server/access/tokens.h"
 #include "server/base/buf.h"
+#include "server/base/clock.h"
 #include "server/base/json_out.h"
 #include "server/base/listener.h"
 #include "server/base/log.h"
@@ -24,7 +27,18 @@ enum {
     FEED_OUT_BYTES_KEPT = 64 * 1024,
     FEED_REFUSAL_BYTES_MAX = 1024, /* one line of an answer */
     FEED_NEW_CONNECTIONS_MAX = 1024,
-    FEED_REFUSED_HEAD_BYTES = LEDGER_REJECT_BYTES_MAX
+    FEED_REFUSED_HEAD_BYTES = LEDGER_REJECT_BYTES_MAX,
+    FEED_TOKEN_LINE_BYTES_MAX = 1024,
+    FEED_SIGN_IN_S = 10, /* until the token has come */
+    FEED_LINGER_S = 2,   /* reading away after a refusal, so that it arrives */
+    FEED_PEER_BYTES = 64
+};
+
+/* Who may send on a connection. */
+enum feed_access {
+    FEED_WAITS_FOR_TOKEN,
+    FEED_SIGNED_IN,
+    FEED_SHUT /* refused; what still comes is read away */
 };
 
 struct feed_worker;
@@ -35,7 +49,12 @@ struct feed_connection {
     struct feed_connection *previous;
     struct event *ev_read;
     struct event *ev_write;
+    struct event *ev_deadline; /* for the token; NULL without a gate */
     int fd;
+    enum feed_access access;
+    struct access_caller caller;
+    uint64_t gate_generation; /* when it was let in */
+    char peer[FEED_PEER_BYTES];
     uint64_t line_count; /* lines seen, whole ones */
     unsigned in_flight;  /* batches at the writer */
     bool reading;        /* ev_read is armed */
@@ -80,6 +99,7 @@ struct feed {
     _Atomic uint64_t connections_open;
     _Atomic uint64_t connections_total;
     _Atomic uint64_t connections_refused;
+    _Atomic uint64_t tokens_refused;
     _Atomic uint64_t lines;
     _Atomic uint64_t bytes;
 };
@@ -96,6 +116,9 @@ connection_free(struct feed_connection *connection)
     }
     if (connection->ev_write != NULL) {
         event_free(connection->ev_write);
+    }
+    if (connection->ev_deadline != NULL) {
+        event_free(connection->ev_deadline);
     }
     if (connection->fd >= 0) {
         (void)close(connection->fd);
@@ -443,6 +466,156 @@ has_whole_lines(const struct feed_connection *connection)
                                         connection->partial_bytes) != NULL);
 }
 
+/* --- who may send ------------------------------------------------------- */
+
+static void
+set_deadline(struct feed_connection *connection, time_t seconds)
+{
+    struct timeval after = {seconds, 0};
+
+    (void)event_add(connection->ev_deadline, &after);
+}
+
+/* One clear line, then the end: our side is shut and what the client still
+ * sends is read away for a while, or the answer would be lost with it. */
+static void
+shut_out(struct feed_connection *connection,
+         const char *code,
+         const char *detail)
+{
+    struct json_out json;
+
+    connection->access = FEED_SHUT;
+    connection->partial_bytes = 0;
+    connection->skipped_bytes = 0;
+    connection->turn = 0;
+    atomic_fetch_add(&connection->worker->feed->tokens_refused, 1);
+    json_init(&json, &connection->out);
+    json_open_object(&json);
+    json_put_text(&json, "code", code);
+    json_put_text(&json, "detail", detail);
+    json_close_object(&json);
+    buf_put_char(&connection->out, '\n');
+    flush_out(connection);
+    if (out_pending(connection) == 0) {
+        (void)shutdown(connection->fd, SHUT_WR);
+    }
+    set_deadline(connection, FEED_LINGER_S);
+}
+
+static void
+let_in(struct feed_connection *connection, uint64_t generation)
+{
+    connection->access = FEED_SIGNED_IN;
+    connection->gate_generation = generation;
+    (void)event_del(connection->ev_deadline);
+}
+
+static void
+check_token(struct feed_connection *connection, struct span line)
+{
+    struct gate *gate = connection->worker->feed->options.gate;
+    uint64_t generation = gate_generation(gate);
+    struct span token = token_of_json(line);
+    char detail[160];
+    unsigned wait_s = 0;
+
+    if (token.data == NULL) {
+        shut_out(connection, "not_signed_in",
+                 "send {\"token\":\"...\"} as the first line; `suqiu token "
+                 "add --role feed` makes one");
+        return;
+    }
+    switch (gate_ask(gate, connection->peer, token, clock_mono_us(),
+                     &connection->caller, &wait_s)) {
+    case GATE_OPEN:
+        if (access_may(connection->caller.role, ACCESS_FEEDS)) {
+            let_in(connection, generation);
+        } else {
+            shut_out(connection, "forbidden",
+                     "this token may not feed: its role must be feed or admin");
+        }
+        break;
+    case GATE_WRONG:
+        shut_out(connection, "wrong_token", "there is no such token");
+        break;
+    case GATE_WAIT:
+        (void)snprintf(detail, sizeof(detail),
+                       "too many wrong tokens from this address: wait %u s and "
+                       "try again",
+                       wait_s);
+        shut_out(connection, "too_many_failures", detail);
+        break;
+    }
+}
+
+/* Take the token's line from the front of the room; returns the bytes that
+ * stay. */
+static size_t
+take_token(struct feed_connection *connection, char *room, size_t bytes)
+{
+    const char *end = memchr(room, '\n', bytes);
+    size_t line_bytes = end != NULL ? (size_t)(end - room) : bytes;
+
+    if (end == NULL && !connection->ended &&
+        bytes <= FEED_TOKEN_LINE_BYTES_MAX) {
+        if (!keep_partial(connection, room, bytes)) {
+            break_connection(connection);
+        }
+        return 0;
+    }
+    if (end == NULL && bytes == 0) {
+        return 0; /* came and went */
+    }
+    check_token(connection, (struct span){room, line_bytes});
+    if (connection->access != FEED_SIGNED_IN || end == NULL) {
+        return 0;
+    }
+    memmove(room, end + 1, bytes - line_bytes - 1);
+    return bytes - line_bytes - 1;
+}
+
+/* Bytes of the room that are records of one who may send them. */
+static size_t
+check_access(struct feed_connection *connection, char *room, size_t bytes)
+{
+    struct gate *gate = connection->worker->feed->options.gate;
+    uint64_t generation;
+
+    if (gate == NULL) {
+        return bytes;
+    }
+    generation = gate_generation(gate);
+    if (connection->access == FEED_SIGNED_IN &&
+        connection->gate_generation != generation) {
+        connection->gate_generation = generation;
+        if (!gate_holds(gate, &connection->caller)) {
+            shut_out(connection, "wrong_token", "this token was revoked");
+        }
+    }
+    if (connection->access == FEED_WAITS_FOR_TOKEN) {
+        bytes = take_token(connection, room, bytes);
+    }
+    return connection->access == FEED_SIGNED_IN ? bytes : 0;
+}
+
+static void
+deadline_cb(evutil_socket_t fd, short what, void *data)
+{
+    struct feed_connection *connection = data;
+
+    (void)fd;
+    (void)what;
+    if (connection->access == FEED_WAITS_FOR_TOKEN) {
+        shut_out(connection, "not_signed_in", "no token came in time");
+    } else {
+        break_connection(connection);
+    }
+    if (connection_finished(connection)) {
+        connection_free(connection);
+    }
+}
+
 /* One batch. Where there is none, or lines are left over, the connection waits
  * for its turn. */
 static void
@@ -456,13 +629,18 @@ read_connection(struct feed_connection *connection)
         size_t used = fill_room(connection, batch);
 
         judge_begin(&worker->judge, batch);
-        if (connection->broken) {
+        if (!connection->broken) {
+            used = check_access(connection, batch->room, used);
+        }
+        if (connection->broken || connection->access != FEED_SIGNED_IN) {
             give_batch(worker, batch);
         } else {
             take_room(connection, batch, used);
         }
     }
-    if (!connection->broken && (batch == NULL || has_whole_lines(connection))) {
+    if (!connection->broken &&
+        (batch == NULL || (connection->access == FEED_SIGNED_IN &&
+                           has_whole_lines(connection)))) {
         connection->turn = ++worker->last_turn;
     }
     update_reading(connection);
@@ -598,9 +776,23 @@ done_cb(evutil_socket_t fd, short what, void *data)
 /* --- workers ------------------------------------------------------------ */
 
 static void
+peer_text(int fd, char out[FEED_PEER_BYTES])
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t bytes = sizeof(peer);
+
+    out[0] = '\0';
+    if (getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0) {
+        listener_peer_text((const struct sockaddr *)&peer, out,
+                           FEED_PEER_BYTES);
+    }
+}
+
+static void
 add_connection(struct feed_worker *worker, int fd)
 {
     struct feed_connection *connection = calloc(1, sizeof(*connection));
+    bool guarded = worker->feed->options.gate != NULL;
 
     if (connection == NULL) {
         (void)close(fd);
@@ -624,9 +816,19 @@ add_connection(struct feed_worker *worker, int fd)
         event_new(worker->base, fd, EV_READ | EV_PERSIST, read_cb, connection);
     connection->ev_write =
         event_new(worker->base, fd, EV_WRITE, write_cb, connection);
-    if (connection->ev_read == NULL || connection->ev_write == NULL) {
+    connection->access = guarded ? FEED_WAITS_FOR_TOKEN : FEED_SIGNED_IN;
+    if (guarded) {
+        peer_text(fd, connection->peer);
+        connection->ev_deadline =
+            evtimer_new(worker->base, deadline_cb, connection);
+    }
+    if (connection->ev_read == NULL || connection->ev_write == NULL ||
+        (guarded && connection->ev_deadline == NULL)) {
         connection_free(connection);
         return;
+    }
+    if (guarded) {
+        set_deadline(connection, FEED_SIGN_IN_S);
     }
     update_reading(connection);
 }
@@ -863,6 +1065,7 @@ feed_counts(const struct feed *feed, struct feed_counts *out)
     out->connections_open = atomic_load(&f->connections_open);
     out->connections_total = atomic_load(&f->connections_total);
     out->connections_refused = atomic_load(&f->connections_refused);
+    out->tokens_refused = atomic_load(&f->tokens_refused);
     out->lines = atomic_load(&f->lines);
     out->bytes = atomic_load(&f->bytes);
 }

@@ -7,6 +7,10 @@
  * batch that was refused. A slow or full server stops reading and loses
  * nothing.
  *
+ * With a gate the first line is {"token":"..."}, of the role feed or admin; it
+ * is not counted. Without one that fits the server says why in one line and
+ * closes. A feed whose token is revoked is closed the same way.
+ *
  * Threads   connections are accepted on the loop given to feed_new and spread
  *           over workers; a worker reads, judges, and hands batches to the
  *           writer
@@ -20,11 +24,13 @@
 
 struct event_base;
 struct feed;
+struct gate; /* server/access/gate.h */
 
 struct feed_options {
-    const char *bind; /* numeric address; borrowed */
-    uint16_t port;    /* 0: the system chooses */
-    unsigned workers; /* > 0 */
+    const char *bind;  /* numeric address; borrowed */
+    uint16_t port;     /* 0: the system chooses */
+    unsigned workers;  /* > 0 */
+    struct gate *gate; /* borrowed; NULL: everybody may send */
     unsigned connections_max;
     size_t line_bytes_max;
     size_t batch_records_max;
@@ -34,6 +40,7 @@ struct feed_counts {
     uint64_t connections_open;
     uint64_t connections_total;
     uint64_t connections_refused;
+    uint64_t tokens_refused; /* no token, or none that fits */
     uint64_t lines;
     uint64_t bytes;
 };

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,14 +17,17 @@
 enum {
     FEED_SEND_BYTES = 256 * 1024,       /* in one system call */
     FEED_SEND_ANSWER_BYTES_MAX = 65536, /* one line of the server */
-    FEED_SEND_READ_BYTES = 16 * 1024
+    FEED_SEND_READ_BYTES = 16 * 1024,
+    FEED_SEND_TOKEN_BYTES = 300
 };
 
 struct sender {
     const struct feed_send_options *options;
     struct feed_send_counts *counts;
     uint64_t acknowledged; /* on this connection */
+    struct span token;     /* the token's line, not sent yet */
     struct span rest;      /* not sent yet */
+    struct err *err;       /* the server's reason for closing */
     bool needs_line_end;   /* the last line lacks one */
     bool shut;             /* everything is sent */
     struct buf answers;
@@ -107,6 +111,9 @@ take_answers(struct sender *sender)
             if (sender->options->progress != NULL) {
                 sender->options->progress(sender->options->data, acknowledged);
             }
+        } else if (!span_starts(left, SPAN_LITERAL("{\"line\":"))) {
+            (void)err_set(sender->err, ERR_BAD_VALUE,
+                          "the server closed the feed: %.*s", SPAN_ARGS(left));
         } else {
             sender->counts->refused++;
             if (sender->options->refused != NULL) {
@@ -135,7 +142,9 @@ read_answers(struct sender *sender)
 static bool
 send_some(struct sender *sender)
 {
-    struct span next = sender->rest;
+    struct span *from =
+        sender->token.bytes > 0 ? &sender->token : &sender->rest;
+    struct span next = *from;
     ssize_t sent;
 
     if (next.bytes == 0 && sender->needs_line_end) {
@@ -150,8 +159,8 @@ send_some(struct sender *sender)
                 next.bytes < FEED_SEND_BYTES ? next.bytes : FEED_SEND_BYTES,
                 MSG_NOSIGNAL);
     if (sent >= 0) {
-        sender->rest.data += sent;
-        sender->rest.bytes -= (size_t)sent;
+        from->data += sent;
+        from->bytes -= (size_t)sent;
         return true;
     }
     return errno == EAGAIN || errno == EINTR;
@@ -175,13 +184,22 @@ feed_send(const struct feed_send_options *options,
           struct feed_send_counts *counts,
           struct err *err)
 {
-    struct sender sender = {
-        .options = options, .counts = counts, .rest = bytes, .fd = -1};
+    struct sender sender = {.options = options,
+                            .counts = counts,
+                            .rest = bytes,
+                            .err = err,
+                            .fd = -1};
+    char token[FEED_SEND_TOKEN_BYTES];
     uint64_t lines = count_lines(bytes);
     bool alive = true;
 
     if (bytes.bytes == 0) {
         return ERR_OK;
+    }
+    if (options->token != NULL) {
+        (void)snprintf(token, sizeof(token), "{\"token\":\"%s\"}\n",
+                       options->token);
+        sender.token = span_of(token);
     }
     sender.needs_line_end = bytes.data[bytes.bytes - 1] != '\n';
     if (open_connection(&sender, err) != ERR_OK) {

@@ -30,6 +30,7 @@ typedef void feed_send_progress(void *data, uint64_t acknowledged);
 struct feed_send_options {
     const char *host; /* name or numeric address */
     const char *port;
+    const char *token;            /* the first line shows it; may be NULL */
     feed_send_refused *refused;   /* may be NULL */
     feed_send_progress *progress; /* may be NULL */
     void *data;
@@ -41,9 +42,10 @@ struct feed_send_options {
  *
  *   counts   added to, also on an error
  *
- * Errors  IO (cannot connect; the connection broke before the last
- *         acknowledgement: the detail says how many lines were acknowledged),
- *         NO_MEMORY
+ * Errors  BAD_VALUE (the server lets nobody in without a token, or not with
+ *         this one: its own words), IO (cannot connect; the connection broke
+ * before the last acknowledgement: the detail says how many lines were
+ * acknowledged), NO_MEMORY
  */
 enum err_code feed_send(const struct feed_send_options *options,
                         struct span bytes,

@@ -12,7 +12,7 @@ enum { ANSWER_TAG_BYTES = 32 };
 
 void
 answer_request(const struct serve_context *context,
-               const struct http_request *http,
+               struct http_request *http,
                struct params *params,
                struct list_request *out)
 {
@@ -21,8 +21,8 @@ answer_request(const struct serve_context *context,
         .context = context,
         .dictionary = context->dictionary(context->data),
         .params = params,
-        .role = context->role != NULL ? context->role(context->data, http)
-                                      : MASK_ROLE_SUPERVISOR,
+        .role = http_request_caller(http)->whole ? MASK_ROLE_SUPERVISOR
+                                                 : MASK_ROLE_VIEWER,
         .now_us = clock_now_us()};
 }
 

@@ -12,7 +12,7 @@ struct http_request; /* server/serve/http.h */
 
 /* The request as the lists see it; borrows `http` and `params`. */
 void answer_request(const struct serve_context *context,
-                    const struct http_request *http,
+                    struct http_request *http,
                     struct params *params,
                     struct list_request *out);
 

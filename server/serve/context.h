@@ -10,7 +10,6 @@
 #include "analyzers/dictionary.h"
 #include "server/ledger/ledger.h"
 #include "server/rulebook/rulebook.h"
-#include "server/serve/mask.h"
 
 struct event_base;   /* libevent */
 struct http_request; /* server/serve/http.h */
@@ -57,8 +56,6 @@ struct serve_context {
     /* May be NULL: then what the newest snapshot says. */
     struct ledger_totals (*totals)(void *data);
     void (*pipeline)(void *data, struct serve_pipeline *out); /* may be NULL */
-    /* Who asks; NULL: everybody is a supervisor (--auth off). */
-    enum mask_role (*role)(void *data, const struct http_request *request);
     /*
      * Write facts; spans are copied before it returns. `done` comes later, once
      * and not from inside the call, unless an error is returned. NULL: facts

@@ -112,6 +112,7 @@ struct http_request {
     void *stream_user;
     http_gone_cb *gone_cb;
     void *gone_user;
+    struct access_caller caller;
     char peer[HTTP_PEER_BYTES];
     bool loopback;
 };
@@ -133,6 +134,7 @@ struct http_server {
     TAILQ_HEAD(, http_request) requests;
     struct route routes[HTTP_ROUTES_MAX];
     size_t route_count;
+    http_route_check *route_check;
     http_guard *guard;
     void *guard_user;
     uint64_t next_number;
@@ -427,6 +429,17 @@ http_reply_header(struct http_request *request,
     }
 }
 
+/* On every answer: nothing but our own files may be loaded, run or framed. */
+static const char safety_headers[] =
+    "Content-Security-Policy: default-src 'self'; img-src 'self' data:; "
+    "object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+    "X-Frame-Options: DENY\r\n"
+    "Referrer-Policy: no-referrer\r\n"
+    "Cross-Origin-Opener-Policy: same-origin\r\n"
+    "Cross-Origin-Resource-Policy: same-origin\r\n";
+
 /* Status line and headers; body_bytes is -1 for a stream. */
 static void
 put_reply_head(struct http_request *request,
@@ -448,8 +461,9 @@ put_reply_head(struct http_request *request,
     conn->server->counts.replies_total[status / 100]++;
     (void)evbuffer_add_printf(out,
                               "HTTP/1.1 %u %s\r\nDate: %s\r\n"
-                              "X-Content-Type-Options: nosniff\r\n",
-                              status, http_status_text(status), date);
+                              "%s",
+                              status, http_status_text(status), date,
+                              safety_headers);
     if (content_type != NULL) {
         (void)evbuffer_add_printf(out, "Content-Type: %s\r\n", content_type);
     }
@@ -669,8 +683,44 @@ http_route(struct http_server *server,
 {
     assert(server->route_count < HTTP_ROUTES_MAX);
     assert(pattern[0] == '/');
+    if (server->route_check != NULL && !server->route_check(method, pattern)) {
+        log_error("nobody may call this route: give it a row in "
+                  "server/serve/access_routes.def route=\"%s %s\"",
+                  http_method_name(method), pattern);
+        abort();
+    }
     server->routes[server->route_count++] =
         (struct route){method, pattern, handler, user};
+}
+
+void
+http_set_route_check(struct http_server *server, http_route_check *check)
+{
+    server->route_check = check;
+}
+
+bool
+http_server_route(const struct http_server *server,
+                  size_t index,
+                  enum http_method *method,
+                  const char **pattern)
+{
+    if (index >= server->route_count) {
+        return false;
+    }
+    *method = server->routes[index].method;
+    *pattern = server->routes[index].pattern;
+    return true;
+}
+
+const char *
+http_method_name(enum http_method method)
+{
+    static const char *const names[HTTP_METHOD_COUNT] = {"GET", "POST", "PUT",
+                                                         "DELETE"};
+
+    assert((size_t)method < HTTP_METHOD_COUNT);
+    return names[method];
 }
 
 void
@@ -1578,6 +1628,12 @@ http_request_take_body(struct http_request *request, size_t *bytes)
     request->body = NULL;
     request->body_bytes = 0;
     return body;
+}
+
+struct access_caller *
+http_request_caller(struct http_request *request)
+{
+    return &request->caller;
 }
 
 bool

@@ -24,6 +24,7 @@
 
 #include "analyzers/err.h"
 #include "analyzers/span.h"
+#include "server/access/roles.h"
 
 struct event_base; /* libevent */
 struct http_server;
@@ -128,6 +129,22 @@ void http_route(struct http_server *server,
                 void *user);
 
 /*
+ * Asked by http_route: may there be such a route? For the table of who may call
+ * what (access.h): a route that is not in it ends the program, saying so.
+ */
+typedef bool http_route_check(enum http_method method, const char *pattern);
+void http_set_route_check(struct http_server *server, http_route_check *check);
+
+/* The routes by position, in the order of adding; false behind the last. */
+bool http_server_route(const struct http_server *server,
+                       size_t index,
+                       enum http_method *method,
+                       const char **pattern);
+
+/* "GET"; static storage. */
+const char *http_method_name(enum http_method method);
+
+/*
  * Asked when the route is found and before the body is read: for
  * authorisation. Returns false when it answers itself. One a server.
  */
@@ -172,6 +189,8 @@ struct span http_request_body(const struct http_request *request);
  * can work on it after the answer. NULL when there is none.
  */
 char *http_request_take_body(struct http_request *request, size_t *bytes);
+/* Who asks: nobody until the guard has written it; for handlers to read. */
+struct access_caller *http_request_caller(struct http_request *request);
 /* The peer's address is of this machine. */
 bool http_request_is_loopback(const struct http_request *request);
 /* The peer's address as text. */

@@ -14,6 +14,7 @@
 #include "server/ledger/reader.h"
 #include "server/serve/context.h"
 #include "server/serve/list.h"
+#include "server/serve/mask.h"
 #include "server/serve/params.h"
 
 enum {

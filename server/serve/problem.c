@@ -64,6 +64,7 @@ static const struct status_title {
     {414, "地址过长", "the address is too long"},
     {415, "不支持该内容类型", "this media type is not taken here"},
     {417, "无法满足 Expect", "the expectation cannot be met"},
+    {421, "主机名不正确", "this server does not go by that name"},
     {429, "请求过于频繁", "too many requests"},
     {431, "请求头过大", "the headers are too long"},
     {500, "内部错误", "this should not happen"},
@@ -207,7 +208,8 @@ send_problem(struct http_request *request,
              const char *code,
              const char *title,
              const char *field,
-             const char *detail)
+             const char *detail,
+             unsigned retry_after_s)
 {
     struct span instance = http_request_target(request);
     struct json_out json;
@@ -222,7 +224,7 @@ send_problem(struct http_request *request,
                      http_request_number(request));
     buf_put_char(&buf, '\n');
     if (status == 503 || status == 429) {
-        http_reply_header(request, "Retry-After", "%d", PROBLEM_RETRY_AFTER_S);
+        http_reply_header(request, "Retry-After", "%u", retry_after_s);
     }
     http_reply_header(request, "Vary", "Accept-Language");
     http_reply(request, status, "application/problem+json",
@@ -238,7 +240,7 @@ problem_reply_err(struct http_request *request, const struct err *err)
 
     send_problem(request, problem_status(err->code, false),
                  err_code_name(err->code), problem_title(err->code, english),
-                 err->field, err->detail);
+                 err->field, err->detail, PROBLEM_RETRY_AFTER_S);
 }
 
 void
@@ -257,5 +259,24 @@ problem_reply(struct http_request *request,
     (void)vsnprintf(detail, sizeof(detail), fmt, args);
     va_end(args);
     send_problem(request, status, code, status_title(status, english), "",
-                 detail);
+                 detail, PROBLEM_RETRY_AFTER_S);
+}
+
+void
+problem_reply_wait(struct http_request *request,
+                   unsigned wait_s,
+                   const char *code,
+                   const char *fmt,
+                   ...)
+{
+    bool english =
+        problem_wants_english(http_request_header(request, "accept-language"));
+    char detail[ERR_DETAIL_BYTES];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(detail, sizeof(detail), fmt, args);
+    va_end(args);
+    send_problem(request, 429, code, status_title(429, english), "", detail,
+                 wait_s);
 }

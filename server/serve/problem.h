@@ -36,6 +36,13 @@ void problem_reply(struct http_request *request,
                    const char *fmt,
                    ...) PRINTF_LIKE(4, 5);
 
+/* 429 with Retry-After: wait_s. */
+void problem_reply_wait(struct http_request *request,
+                        unsigned wait_s,
+                        const char *code,
+                        const char *fmt,
+                        ...) PRINTF_LIKE(4, 5);
+
 /* Does this Accept-Language want English rather than Chinese? */
 bool problem_wants_english(struct span accept_language);
 

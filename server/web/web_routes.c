@@ -11,11 +11,6 @@
 
 enum { WEB_ETAG_BYTES = 32 };
 
-/* Nothing from elsewhere, nothing inline, no frame around it. */
-static const char content_policy[] =
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
 static const char *
 content_type(const char *name)
 {
@@ -83,8 +78,6 @@ send_file(struct http_request *http, const struct web_file *file)
         http_reply(http, 304, NULL, SPAN_LITERAL(""));
         return;
     }
-    http_reply_header(http, "Content-Security-Policy", "%s", content_policy);
-    http_reply_header(http, "Referrer-Policy", "no-referrer");
     if (packed) {
         http_reply_header(http, "Content-Encoding", "gzip");
         body = (struct span){file->packed_start,

@@ -155,6 +155,8 @@ spawn(struct crash *crash, struct server_process *server)
     argv[count++] = (char *)(uintptr_t) "0";
     argv[count++] = (char *)(uintptr_t) "--feed-port";
     argv[count++] = (char *)(uintptr_t) "0";
+    argv[count++] = (char *)(uintptr_t) "--auth";
+    argv[count++] = (char *)(uintptr_t) "off";
     argv[count++] = (char *)(uintptr_t) "--log-level";
     argv[count++] = (char *)(uintptr_t) "warn";
     if (!crash->full_tables) {

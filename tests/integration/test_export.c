@@ -281,10 +281,11 @@ raw(const char *path, const char *headers, size_t *bytes)
     char *text = malloc(room);
     char request[512];
     ssize_t got;
-    int length = snprintf(request, sizeof(request),
-                          "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                          "%s\r\n",
-                          path, headers);
+    int length =
+        snprintf(request, sizeof(request),
+                 "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                 "%s\r\n",
+                 path, headers);
 
     *bytes = 0;
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
@@ -366,7 +367,7 @@ clients_that_go_away_leave_no_workbook_behind(void **state)
             .sin_port = htons((uint16_t)server.http_port),
             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         static const char request[] =
-            "GET /v1/tickets.xlsx HTTP/1.1\r\nHost: x\r\n\r\n";
+            "GET /v1/tickets.xlsx HTTP/1.1\r\nHost: localhost\r\n\r\n";
         int fd = socket(AF_INET, SOCK_STREAM, 0);
 
         assert_int_equal(

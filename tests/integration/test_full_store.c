@@ -250,7 +250,7 @@ begin_post(size_t line_count)
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
                      0);
     assert_true(dprintf(fd,
-                        "POST /v1/records HTTP/1.1\r\nHost: x\r\n"
+                        "POST /v1/records HTTP/1.1\r\nHost: localhost\r\n"
                         "Connection: close\r\n"
                         "Content-Type: application/x-ndjson\r\n"
                         "Content-Length: %zu\r\n\r\n",

@@ -62,6 +62,18 @@ copy_member(struct span line, const char *key, char *out, size_t out_bytes)
     out[end - 1] = '\0';
 }
 
+/* {"code":"…","detail":"…"}: the server does not let this feed in; line 0. */
+static void
+take_closing(struct feed_client *client, struct span line)
+{
+    struct feed_refusal *refusal = &client->refusals[0];
+
+    client->refusal_count_all++;
+    client->refusal_count = 1;
+    refusal->line = 0;
+    copy_member(line, "\"code\":", refusal->code, sizeof(refusal->code));
+}
+
 /* {"ack":N} or {"line":K,"code":"…","field":"…","detail":"…"}, nothing else. */
 static void
 take_answer(struct feed_client *client, struct span line)
@@ -71,6 +83,10 @@ take_answer(struct feed_client *client, struct span line)
 
         assert_true(lines >= client->acknowledged);
         client->acknowledged = lines;
+        return;
+    }
+    if (span_starts(line, SPAN_LITERAL("{\"code\":"))) {
+        take_closing(client, line);
         return;
     }
     assert_true(span_starts(line, SPAN_LITERAL("{\"line\":")));

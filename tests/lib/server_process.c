@@ -22,7 +22,7 @@
 #include "server/ledger/reader.h"
 #include "tests/lib/server_process.h"
 
-enum { ARGS_MAX = PROCESS_FLAGS_MAX + 10 };
+enum { ARGS_MAX = PROCESS_FLAGS_MAX + 12 };
 
 /* Wait for a descriptor; fails the test when nothing comes. */
 static void
@@ -125,11 +125,12 @@ server_process_start(struct server_process *server,
                      const struct server_start *how)
 {
     const char *args[ARGS_MAX] = {SUQIU_BINARY,  "serve", "--data",      dir,
-                                  "--http-port", "0",     "--feed-port", "0"};
+                                  "--http-port", "0",     "--feed-port", "0",
+                                  "--auth",      "off"};
     char log_path[300];
     char ready[512];
     size_t used = 0;
-    int count = 8;
+    int count = 10;
     int out_fd;
     int err_fd;
 
@@ -161,6 +162,7 @@ server_process_start(struct server_process *server,
     } while (strchr(ready, '\n') == NULL);
     (void)close(out_fd);
     assert_non_null(strstr(ready, "is ready"));
+    (void)snprintf(server->ready, sizeof(server->ready), "%s", ready);
     read_ports(server);
 }
 

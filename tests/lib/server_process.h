@@ -24,6 +24,7 @@ struct server_process {
     char dir[256];
     unsigned http_port;
     unsigned feed_port;
+    char ready[512]; /* what it printed when it was ready */
 };
 
 /* How to start; zero is the ordinary way. */
@@ -32,7 +33,8 @@ struct server_start {
     uint64_t file_bytes_max;  /* soft RLIMIT_FSIZE; 0: none */
 };
 
-/* Start `suqiu serve --data dir` and wait until it is ready. */
+/* Start `suqiu serve --data dir --auth off` and wait until it is ready; a flag
+ * of `how` wins over those. */
 void server_process_start(struct server_process *server,
                           const char *dir,
                           const struct server_start *how);

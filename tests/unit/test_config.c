@@ -14,7 +14,7 @@
 
 #include "server/base/config.h"
 
-#define ALL (CONFIG_DICT | CONFIG_STORE | CONFIG_SERVE)
+#define ALL (CONFIG_DICT | CONFIG_STORE | CONFIG_SERVE | CONFIG_CLIENT)
 
 static char file_path[] = "/tmp/suqiu-config-XXXXXX";
 static struct config config;
@@ -84,7 +84,7 @@ without_any_source_the_defaults_hold(void **state)
     assert_int_equal(config.feed_port, 9560);
     assert_string_equal(config.http_bind, "127.0.0.1");
     assert_string_equal(config.deadline_profile, "csg");
-    assert_false(config.auth);
+    assert_true(config.auth);
     assert_true(config.model);
     assert_int_equal(config.http_body_bytes_max, 64 * 1024 * 1024);
 }

@@ -48,7 +48,7 @@ async function ask(path, options) {
   try {
     body = text ? JSON.parse(text) : null;
   } catch { /* not JSON: the status says enough */ }
-  if (answer.status === 401) window.dispatchEvent(new Event('suqiu-signin'));
+  if (answer.status === 401) window.location.assign('/sign-in');
   if (!answer.ok && answer.status !== 207) {
     // Records come back with their reasons even when all were refused.
     if (body?.errors?.length) return body;
