@@ -11,13 +11,26 @@ struct way {
     uint32_t rule;
     uint16_t mark_count;
     bool sure; /* where its marks follow each other it matches */
-    uint16_t marks[NEEDS_SEGMENTS_MAX]; /* in the order of the text */
+    uint16_t marks[NEEDS_SEGMENTS_MAX]; /* in the order of the text; behind them
+                                           mark_count, which always stands */
     uint16_t reach[NEEDS_SEGMENTS_MAX]; /* characters from the beginning of the
                                            mark before it, at most */
 };
 
+/* min to max characters, none of forbidden[forbidden] of the scanner. */
+struct gap {
+    uint16_t min;
+    uint16_t max;
+    uint16_t forbidden;
+};
+
 struct way_gaps {
-    struct needs_gap before[NEEDS_SEGMENTS_MAX]; /* each mark */
+    struct gap before[NEEDS_SEGMENTS_MAX]; /* each mark */
+};
+
+struct forbidden {
+    uint16_t count;
+    uint16_t characters[NEEDS_FORBID_MAX];
 };
 
 /* A list of numbers that grows. */
@@ -41,11 +54,11 @@ struct scanner {
     size_t mark_count;
     size_t kind_count;
     size_t rule_count;
-    uint64_t *mark_kinds;       /* [mark_count][kind_words], a bit a kind */
-    size_t kind_words;          /* kind_count / 64, rounded up */
+    struct forbidden *forbidden; /* each list once; [0] is empty */
+    size_t forbidden_count;
     uint64_t *kind_signatures;  /* [kind_count], bit mark % 64 of its marks */
     uint32_t *kind_mark_starts; /* [kind_count + 1] */
-    uint16_t *kind_marks;       /* the same the other way round */
+    uint16_t *kind_marks;       /* the marks of a kind */
     uint32_t *kind_way_starts;  /* [kind_count + 1] */
     uint32_t *kind_ways;        /* ways of rules whose key mark has this kind */
     struct numbers always;      /* rules that nothing is known of */

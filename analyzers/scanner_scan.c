@@ -72,6 +72,7 @@ scanner_scratch_new(const struct scanner *scanner,
         scanner_scratch_free(&scratch);
         return err_set(err, ERR_NO_MEMORY, "the scanner's working memory");
     }
+    scratch->mark_buckets[scanner->mark_count] = UINT64_MAX;
     *out = scratch;
     return ERR_OK;
 }
@@ -124,24 +125,31 @@ spread(uint64_t buckets, size_t by)
     return buckets;
 }
 
-/* Can the marks of a way follow each other, beginning in these buckets? */
-static bool
+/* Can the marks of a way follow each other, beginning in these buckets? Most
+ * ways lack one of their first three marks: that is one branch. */
+static inline bool
 way_possible(const struct scanner_scratch *scratch,
              const struct way *way,
              uint64_t buckets)
 {
-    buckets &= scratch->mark_buckets[way->marks[0]];
-    for (uint32_t i = 1; i < way->mark_count && buckets != 0; i++) {
-        uint64_t next = scratch->mark_buckets[way->marks[i]];
+    const uint64_t *marks = scratch->mark_buckets;
+    bool stand;
 
-        if (next != 0) {
-            next &=
-                spread(buckets, ((size_t)way->reach[i] >> scratch->shift) + 1);
-        }
-        buckets = next;
+    buckets &= marks[way->marks[0]];
+    stand = (buckets != 0) & (marks[way->marks[1]] != 0) &
+            (marks[way->marks[2]] != 0);
+    if (!stand) {
+        return false;
+    }
+    for (uint32_t i = 1; i < way->mark_count; i++) {
+        size_t by = ((size_t)way->reach[i] >> scratch->shift) + 1;
+
+        buckets = spread(buckets, by) & marks[way->marks[i]];
     }
     return buckets != 0;
 }
+
+_Static_assert(NEEDS_SEGMENTS_MAX >= 3, "way_possible looks at three");
 
 /* -------------------------------------------------------------------- scan */
 
@@ -335,33 +343,28 @@ scanner_scan(const struct scanner *scanner,
 
 /* -------------------------------------------------------------------- ask */
 
-/* The signature says no without a look at the large table. */
+/* The signature mostly says no; the marks of a kind ascend. */
 static inline bool
 is_of_mark(const struct scanner *scanner,
            const struct find *find,
            uint32_t mark)
 {
-    return (find->signature >> mark % 64 & 1) != 0 &&
-           (scanner->mark_kinds[mark * scanner->kind_words + find->kind / 64] >>
-                find->kind % 64 &
-            1) != 0;
-}
+    const uint16_t *low;
+    size_t count;
 
-/* None of the characters that the gap forbids in [from, to). */
-static bool
-gap_allows(const struct clean_text *text,
-           const struct needs_gap *gap,
-           size_t from,
-           size_t to)
-{
-    for (size_t i = from; i < to && gap->forbid_count > 0; i++) {
-        for (size_t k = 0; k < gap->forbid_count; k++) {
-            if (text->code_point[i] == gap->forbid[k]) {
-                return false;
-            }
-        }
+    if ((find->signature >> mark % 64 & 1) == 0) {
+        return false;
     }
-    return true;
+    low = scanner->kind_marks + scanner->kind_mark_starts[find->kind];
+    count = scanner->kind_mark_starts[find->kind + 1] -
+            scanner->kind_mark_starts[find->kind];
+    while (count > 1) {
+        size_t half = count / 2;
+
+        low += low[half] <= mark ? half : 0;
+        count -= half;
+    }
+    return *low == mark;
 }
 
 /* One question about one way. */
@@ -374,6 +377,27 @@ struct question {
     size_t steps_left; /* 0: it became too long to be sure */
 };
 
+/* None of the characters that the gap forbids in [from, to). */
+static bool
+gap_allows(const struct question *question,
+           const struct gap *gap,
+           size_t from,
+           size_t to)
+{
+    const struct clean_text *text = question->scratch->text;
+    const struct forbidden *forbidden =
+        &question->scanner->forbidden[gap->forbidden];
+
+    for (size_t i = from; i < to && forbidden->count > 0; i++) {
+        for (size_t k = 0; k < forbidden->count; k++) {
+            if (text->code_point[i] == forbidden->characters[k]) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* Do marks i.. of the way follow behind `before`, none beyond the end? The last
  * one, NULL if they do not; `before` when that is unclear. */
 static const struct find *
@@ -381,7 +405,7 @@ marks_follow(struct question *question, uint32_t i, const struct find *before)
 {
     const struct scanner_scratch *scratch = question->scratch;
     const struct way *way = &question->scanner->ways[question->way];
-    const struct needs_gap *gap;
+    const struct gap *gap;
     size_t first;
     size_t last;
 
@@ -407,7 +431,7 @@ marks_follow(struct question *question, uint32_t i, const struct find *before)
         question->steps_left--;
         if (is_of_mark(question->scanner, find, way->marks[i]) &&
             find->end <= question->end &&
-            gap_allows(scratch->text, gap, before->end, find->start) &&
+            gap_allows(question, gap, before->end, find->start) &&
             (end = marks_follow(question, i + 1, find)) != NULL) {
             return end;
         }
