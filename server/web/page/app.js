@@ -26,6 +26,7 @@ function drawHead(current) {
   fill(head,
     h('button', { class: 'skip', type: 'button', onclick: () => main.focus() }, t('跳到内容', 'Skip to content')),
     h('a', { class: 'brand', href: '#/now' }, h('img', { src: '/assets/favicon.svg', alt: '', width: 22, height: 22 }), t('诉求', 'suqiu')),
+    h('h1', { class: 'unseen' }, views.find((view) => view.name === current).title()),
     h('nav', { 'aria-label': t('视图', 'Views') }, views.map((view) => h('a', {
       href: addressOf(view.name), 'aria-current': view.name === current && 'page',
     }, view.title()))),
@@ -107,6 +108,7 @@ async function showDrawer(ticket) {
 }
 
 drawer.addEventListener('close', () => {
+  fill(drawer);
   if (readAddress().params.ticket) location.hash = withParams({ ticket: '' });
 });
 drawer.addEventListener('click', (event) => {

@@ -1,0 +1,148 @@
+// A server on an empty directory and a browser that sees nothing but it.
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { chromium } from 'playwright-core';
+
+const run = promisify(execFile);
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const program = process.env.SUQIU ?? join(root, 'build/release/suqiu');
+export const sample = (name) => join(root, 'tests/data/sample', name);
+export const WAIT_MS = 20000;
+
+/** Wait until look() gives something true; the last value, or an error. */
+export async function until(look, what) {
+  const end = Date.now() + WAIT_MS;
+  for (;;) {
+    const value = await look();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`waited ${WAIT_MS} ms in vain for ${what}`);
+    await new Promise((next) => setTimeout(next, 50));
+  }
+}
+
+/** A running server: {url, dir, output(), stop(), import(...files), record(object)}. */
+export async function startServer(flags = ['--auth', 'off']) {
+  const dir = mkdtempSync(join(tmpdir(), 'suqiu-web-'));
+  const server = { dir };
+  const start = async () => {
+    let output = '';
+    const child = spawn(program, ['serve', '--data', dir, '--http-port', server.port ?? '0', '--feed-port', '0', ...flags]);
+    child.stdout.on('data', (bytes) => { output += bytes; });
+    child.stderr.on('data', (bytes) => { output += bytes; });
+    const ports = join(dir, 'ports');
+    await until(() => {
+      if (child.exitCode !== null) throw new Error(`the server ended: ${output}`);
+      return existsSync(ports) && output.includes('is ready');
+    }, 'the server');
+    server.port = /http=(\d+)/.exec(readFileSync(ports, 'utf8'))[1];
+    server.url = `http://127.0.0.1:${server.port}`;
+    server.child = child;
+    server.output = () => output;
+  };
+  await start();
+  server.halt = async () => {
+    const ended = new Promise((next) => { server.child.once('exit', next); });
+    server.child.kill('SIGTERM');
+    await ended;
+  };
+  server.startAgain = start;
+  server.stop = async () => {
+    if (server.child.exitCode === null) await server.halt();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  server.import = (...files) => run(program, ['import', '--to', server.url, ...files]);
+  server.importSample = async () => {
+    await server.import(sample('quarter.ndjson'), sample('events.ndjson'));
+    await run(program, ['facts', '--to', server.url, sample('facts.json')]);
+    await server.import(sample('review.ndjson'));
+  };
+  server.records = async (objects) => {
+    const answer = await fetch(`${server.url}/v1/records`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/x-ndjson' },
+      body: objects.map((o) => `${JSON.stringify(o)}\n`).join(''),
+    });
+    return answer.json();
+  };
+  server.get = async (path) => (await fetch(server.url + path)).json();
+  return server;
+}
+
+/**
+ * A page; whatever goes wrong in it is in page.troubles: errors, refused
+ * scripts, requests to anybody else, dialogs.
+ */
+export async function openPage(browser, server, { width = 1366, height = 768, language = 'zh' } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height }, locale: language === 'en' ? 'en-GB' : 'zh-CN', timezoneId: 'America/New_York', acceptDownloads: true,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  page.troubles = [];
+  page.on('pageerror', (error) => page.troubles.push(`error: ${error.message}`));
+  page.on('console', (message) => {
+    // A server that is away is told by the browser as well; the page says it.
+    if (message.type() === 'error' && !/ERR_CONNECTION_REFUSED|status of 40[034]|ERR_INCOMPLETE_CHUNKED/.test(message.text())) page.troubles.push(`console: ${message.text()}`);
+  });
+  page.on('dialog', async (dialog) => {
+    page.troubles.push(`dialog: ${dialog.message()}`);
+    await dialog.dismiss();
+  });
+  page.on('request', (request) => {
+    if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(server.url)) page.troubles.push(`asked elsewhere: ${request.url()}`);
+  });
+  await page.addInitScript((value) => { localStorage.setItem('suqiu-language', value); }, language);
+  page.view = async (hash) => {
+    await page.goto(`${server.url}/${hash}`);
+    await settled(page);
+  };
+  return page;
+}
+
+/** Everything is read: nothing loads any more. */
+export async function settled(page) {
+  await page.waitForFunction(() => document.querySelector('main').childElementCount > 0
+    && !document.querySelector('[aria-busy], main .loading, #drawer[open] .loading'));
+}
+
+/** Chromium cut off from every network but this machine. */
+export const openBrowser = () => chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update',
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
+});
+
+/** Rows of a CSV text without its heading; quoted line ends are no rows. */
+export function csvRows(text) {
+  const rows = [];
+  let row = [''];
+  let quoted = false;
+  for (const c of text.replace(/^\uFEFF/, '')) {
+    if (quoted) {
+      if (c === '"') quoted = false;
+      else row[row.length - 1] += c;
+    } else if (c === '"') quoted = true;
+    else if (c === ',') row.push('');
+    else if (c === '\n') {
+      rows.push(row);
+      row = [''];
+    } else if (c !== '\r') row[row.length - 1] += c;
+  }
+  if (row.length > 1 || row[0] !== '') rows.push(row);
+  return rows.slice(1);
+}
+
+export const SAMPLE_NOW = '#/now?from=2018-01-01&to=2018-03-31';
+export const VIEWS = {
+  now: SAMPLE_NOW,
+  tickets: '#/tickets?from=2018-01-01&to=2018-03-31&counter=complaints&category=grid',
+  ticket: '#/tickets?from=2018-01-01&to=2018-03-31&counter=repeats&ticket=2018032239555173',
+  repeats: '#/repeats?from=2018-01-01&to=2018-03-31',
+  deadlines: '#/deadlines?tab=overdue&open=1',
+  rules: `#/rules?text=${encodeURIComponent('这个月都停了七回了，打95598说线路检修，问哪天修好没人说得清')}`,
+  reports: '#/reports?from=2018-01-01&to=2018-03-31',
+};
