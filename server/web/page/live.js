@@ -20,7 +20,8 @@ class Live {
 
   /**
    * Follow a stretch: {from, to, unit}, without from the present day.
-   * listener({rows, feed, totals, alert}) after each change, until the signal.
+   * listener({rows, seq, feed, totals, alert}) after each change, until the
+   * signal. What an answer with a later `snapshot` than seq said is newer.
    */
   follow(params, listener, signal) {
     this.#listeners.add(listener);
@@ -54,14 +55,14 @@ class Live {
     source.addEventListener('snapshot', (event) => {
       const data = JSON.parse(event.data);
       this.#rows = new Map(data.counters.map((row) => [`${row.category} ${row.region}`, row]));
-      this.#facts = { totals: data.totals, feed: data.feed, from: data.from, to: data.to };
+      this.#facts = { seq: data.seq, totals: data.totals, feed: data.feed, from: data.from, to: data.to };
       this.#setState('live');
       this.#tell();
     });
     source.addEventListener('delta', (event) => {
       const data = JSON.parse(event.data);
       for (const change of data.counters) this.#apply(change);
-      this.#facts = { ...this.#facts, totals: data.totals, feed: data.feed };
+      this.#facts = { ...this.#facts, seq: data.seq, totals: data.totals, feed: data.feed };
       this.#setState('live');
       this.#tell();
     });

@@ -45,7 +45,7 @@ export async function show(main, params, signal) {
       t(`今天还没有工单。现在显示最近有数据的一季：${nameOf(range)}。`, `No tickets today yet. This is the latest quarter that has some: ${nameOf(range)}.`));
     answer = await get('/v1/counters', { ...range, unit: params.unit, by: 'category,region' }, signal);
   }
-  draw({ main, params: isToday ? params : { ...params, ...range }, range, isToday, banner, signal, rows: rowsOf(answer) });
+  draw({ main, params: isToday ? params : { ...params, ...range }, range, isToday, banner, signal, rows: rowsOf(answer), seq: answer.snapshot });
 }
 
 const emptyStart = () => h('div', { class: 'panel' }, empty(
@@ -92,6 +92,7 @@ function draw(view) {
       show(main, params, signal);
       return;
     }
+    if (update.seq < view.seq) return; // the stream has not come so far
     view.rows = update.rows;
     for (const { element, value } of slots) setNumber(element, value(view.rows));
     for (const again of charts) again();
