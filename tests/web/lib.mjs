@@ -103,9 +103,10 @@ export async function openPage(browser, server, { width = 1366, height = 768, la
   return page;
 }
 
-/** Everything is read: nothing loads any more. */
+/** The view of the address is drawn and nothing loads any more. */
 export async function settled(page) {
-  await page.waitForFunction(() => document.querySelector('main').childElementCount > 0
+  await page.waitForFunction(() => document.body.dataset.shown === location.hash
+    && document.querySelector('main').childElementCount > 0
     && !document.querySelector('[aria-busy], main .loading, #drawer[open] .loading'));
 }
 

@@ -73,6 +73,7 @@ async function show() {
     return;
   }
   const { ticket, ...rest } = params;
+  const asked = location.hash;
   const text = JSON.stringify(rest);
   if (shown?.view !== name || shown.text !== text) {
     shown?.controller.abort();
@@ -96,6 +97,7 @@ async function show() {
     }
   }
   await showDrawer(ticket);
+  if (asked === location.hash) document.body.dataset.shown = asked; // for tests: this much is drawn
 }
 
 async function showDrawer(ticket) {
