@@ -86,7 +86,7 @@ export async function openPage(browser, server, { width = 1366, height = 768, la
   page.on('pageerror', (error) => page.troubles.push(`error: ${error.message}`));
   page.on('console', (message) => {
     // A server that is away is told by the browser as well; the page says it.
-    if (message.type() === 'error' && !/ERR_CONNECTION_REFUSED|status of 40[034]|ERR_INCOMPLETE_CHUNKED/.test(message.text())) page.troubles.push(`console: ${message.text()}`);
+    if (message.type() === 'error' && !/net::ERR_(CONNECTION|INCOMPLETE|EMPTY|NETWORK)|status of 40[034]/.test(message.text())) page.troubles.push(`console: ${message.text()}`);
   });
   page.on('dialog', async (dialog) => {
     page.troubles.push(`dialog: ${dialog.message()}`);
