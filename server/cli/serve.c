@@ -16,6 +16,7 @@
 #include "server/base/log.h"
 #include "server/base/wake.h"
 #include "server/cli/cli.h"
+#include "server/imports/imports_http.h"
 #include "server/ingest/facts_intake.h"
 #include "server/ingest/feed.h"
 #include "server/ingest/http_intake.h"
@@ -54,6 +55,8 @@ struct server {
     struct http_intake *intake;
     struct facts_intake *facts;
     struct serve_routes *routes;
+    struct imports *imports;
+    struct imports_http *imports_http;
     struct feed *feed;
     char spool_dir[CONFIG_TEXT_BYTES + 32];
     struct reload *reload;
@@ -387,6 +390,27 @@ open_routes(struct server *server, struct err *err)
 }
 
 static enum err_code
+open_imports(struct server *server, struct err *err)
+{
+    const struct config *config = &server->config;
+    char directory[CONFIG_TEXT_BYTES + 32];
+    const struct imports_options options = {
+        .directory = directory,
+        .writer = server->writer,
+        .rulebook = server->rulebook,
+        .batch_records_max = config->batch_records_max,
+        .batch_bytes_max = config->batch_bytes_max,
+        .line_bytes_max = config->feed_line_bytes_max};
+
+    (void)snprintf(directory, sizeof(directory), "%s/imports", config->data);
+    if (imports_new(server->base, &options, &server->imports, err) != ERR_OK) {
+        return err->code;
+    }
+    return imports_http_new(server->http, server->imports, server->rulebook,
+                            &server->imports_http, err);
+}
+
+static enum err_code
 open_intakes(struct server *server, struct err *err)
 {
     const struct config *config = &server->config;
@@ -410,6 +434,7 @@ open_intakes(struct server *server, struct err *err)
                         server->rulebook, &intake_options, &server->intake,
                         err) != ERR_OK ||
         open_routes(server, err) != ERR_OK ||
+        open_imports(server, err) != ERR_OK ||
         feed_new(server->base, server->writer, server->rulebook, &feed_options,
                  &server->feed, err) != ERR_OK) {
         return err->code;
@@ -508,8 +533,10 @@ close_server(struct server *server)
     reclassify_free(&server->reclassify);
     replay_job_free(&server->replay);
     feed_free(&server->feed);
+    imports_free(&server->imports);
     writer_free(&server->writer);
     http_server_free(&server->http);
+    imports_http_free(&server->imports_http);
     access_free(&server->access);
     serve_routes_free(&server->routes);
     http_intake_free(&server->intake);

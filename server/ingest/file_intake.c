@@ -265,6 +265,13 @@ file_intake_run(struct file_intake *intake,
             submit(intake, batch);
         }
         progress(progress_data, file, intake->taken);
+        if (more && intake->options.stop != NULL &&
+            atomic_load(intake->options.stop)) {
+            more = false;
+            (void)err_set(err, ERR_BUSY,
+                          "stopped half-way; send the file again, what is "
+                          "there counts as a duplicate");
+        }
     }
     /* Rows and elements are views of the file: all of them come back first. */
     while (intake->in_flight > 0) {

@@ -11,6 +11,8 @@
 #ifndef INGEST_FILE_INTAKE_H
 #define INGEST_FILE_INTAKE_H
 
+#include <stdatomic.h>
+
 #include "server/ingest/import_report.h"
 #include "server/ingest/record_file.h"
 #include "server/writer.h"
@@ -33,6 +35,7 @@ struct file_intake_options {
     const enum decode_field *fields;
     file_intake_refused *refused; /* may be NULL */
     void *refused_data;
+    const atomic_bool *stop; /* looked at between batches; may be NULL */
 };
 
 /* All arguments are borrowed until file_intake_free. */
@@ -59,7 +62,8 @@ typedef void file_intake_progress(void *data,
  * Take all records of a file; returns when every one is on disk or refused and
  * counted in the report.
  *
- * Errors  of the file: those of file_intake_check, IO; of the store: DISK_FULL,
+ * Errors  BUSY (told to stop); of the file: those of file_intake_check, IO; of
+ *         the store: DISK_FULL,
  *         STORE_FULL, IO …; what the report counts is on disk, and after an
  *         error taking the file again is safe: what is there is a duplicate
  */

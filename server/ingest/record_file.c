@@ -223,6 +223,9 @@ take_whole(struct record_file *file, struct err *err)
                           &file->header_arena, &file->header, err) != ERR_OK) {
             return err_prefix(err, "%s", file->name);
         }
+        memcpy(file->header_cells, file->header.cells,
+               file->header.cell_count * sizeof(file->header_cells[0]));
+        file->header.cells = file->header_cells; /* the rows use theirs */
     } else if (file->text.owned != NULL) {
         file->window = file->text.owned;
         file->from = (size_t)(file->text.text.data - file->text.owned);

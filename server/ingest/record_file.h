@@ -72,9 +72,8 @@ enum record_format record_file_format(const struct record_file *file);
 /* "quarter.csv"; "standard input" for "-". Borrowed until close. */
 const char *record_file_name(const struct record_file *file);
 
-/* RECORD_CSV: the header and the reader, whose separator and line end say how
- * the rows were written. The cells are good until the first record_file_next.
- */
+/* RECORD_CSV: the header, and the reader, whose separator and line end say how
+ * the rows were written. */
 const struct csv_row *record_file_header(const struct record_file *file);
 const struct csv_rows *record_file_rows(const struct record_file *file);
 

@@ -16,6 +16,7 @@
 #include "server/serve/answer.h"
 #include "server/serve/http.h"
 #include "server/serve/problem.h"
+#include "server/serve/send_file.h"
 #include "server/sheet/xlsx_write.h"
 
 enum { EXPORT_PATH_BYTES = 1200 };
@@ -47,7 +48,6 @@ struct export_job {
     char path[EXPORT_PATH_BYTES];
     struct event *ev_turn;
     bool packing; /* the helper thread has it */
-    int fd;       /* of the finished workbook */
     struct err err;
 };
 
@@ -63,9 +63,6 @@ job_free(struct export_job *job)
     xlsx_writer_abandon(&job->workbook);
     if (job->ev_turn != NULL) {
         event_free(job->ev_turn);
-    }
-    if (job->fd >= 0) {
-        (void)close(job->fd);
     }
     if (job->is_workbook) {
         job->exports->workbooks--;
@@ -161,35 +158,11 @@ workbook_gone(struct http_request *http, void *user)
 {
     struct export_job *job = user;
 
-    if (job->fd >= 0) {
-        job_free(job);
-        http_stream_end(http, false);
-        return;
-    }
     job->http = NULL;
     if (!job->packing) {
         job_free(job);
     }
     http_reply(http, 503, NULL, (struct span){NULL, 0}); /* to nobody */
-}
-
-static void
-send_step(struct http_request *http, void *user)
-{
-    struct export_job *job = user;
-    char *room;
-    ssize_t got;
-
-    buf_reset(&job->piece);
-    room = buf_reserve(&job->piece, EXPORT_BLOCK_BYTES);
-    got = room != NULL ? read(job->fd, room, EXPORT_BLOCK_BYTES) : -1;
-    if (got > 0) {
-        (void)http_stream_put(http, (struct span){room, (size_t)got});
-        http_stream_on_room(http, EXPORT_LOW_BYTES, send_step, job);
-        return;
-    }
-    job_free(job);
-    http_stream_end(http, got == 0);
 }
 
 static void
@@ -204,6 +177,9 @@ static void
 pack_done(void *data)
 {
     struct export_job *job = data;
+    struct http_request *http;
+    char name[64];
+    int fd;
 
     job->packing = false;
     if (job->http == NULL || job->err.code != ERR_OK) {
@@ -211,16 +187,17 @@ pack_done(void *data)
         workbook_fail(job);
         return;
     }
-    job->fd = open(job->path, O_RDONLY | O_CLOEXEC);
+    fd = open(job->path, O_RDONLY | O_CLOEXEC);
     (void)unlink(job->path);
-    if (job->fd < 0) {
+    if (fd < 0) {
         (void)err_set(&job->err, ERR_IO, "the workbook cannot be read again");
         workbook_fail(job);
         return;
     }
-    put_file_name(job, &list_form_xlsx);
-    http_stream_start(job->http, 200, list_form_xlsx.content_type);
-    http_stream_on_room(job->http, EXPORT_LOW_BYTES, send_step, job);
+    (void)snprintf(name, sizeof(name), "%s.xlsx", job->source->name);
+    http = job->http;
+    job_free(job);
+    send_file(http, fd, list_form_xlsx.content_type, name);
 }
 
 static void
@@ -366,7 +343,6 @@ exports_answer(struct exports *exports,
     job->exports = exports;
     job->http = http;
     job->source = source;
-    job->fd = -1;
     buf_init(&job->piece, LIST_PAGE_BYTES_MAX);
     buf_init(&job->packed, LIST_PAGE_BYTES_MAX);
     answer_request(exports->context, http, &job->params, &job->request);

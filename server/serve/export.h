@@ -15,9 +15,8 @@ struct http_request; /* server/serve/http.h */
 struct exports;
 
 enum {
-    EXPORT_WORKBOOKS_MAX = 4,       /* in the making; then 503 */
-    EXPORT_LOW_BYTES = 64 * 1024,   /* the client took so much: go on */
-    EXPORT_BLOCK_BYTES = 256 * 1024 /* of a workbook, sent at once */
+    EXPORT_WORKBOOKS_MAX = 4,     /* in the making; then 503 */
+    EXPORT_LOW_BYTES = 64 * 1024, /* the client took so much: go on */
 };
 
 /* `context` is borrowed. Without a spool directory or a loop in it workbooks
