@@ -418,6 +418,7 @@ ledger_load(struct ledger *ledger, uint64_t number, struct err *err)
         (void)err_set(err, ERR_CORRUPT, "a ticket's state is missing");
         return NULL;
     }
+    cached->stored = cached->state;
     return cached;
 }
 

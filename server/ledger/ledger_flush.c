@@ -277,17 +277,12 @@ ledger_flush_ticket(struct ledger *ledger,
                     struct err *err)
 {
     const struct ticket_state *to = &cached->state;
-    struct ticket_state stored;
-    const struct ticket_state *from = NULL;
+    const struct ticket_state *from = cached->is_new ? NULL : &cached->stored;
     struct tally was;
     struct tally is;
     uint8_t key[16];
 
-    if (!cached->is_new) {
-        if (!ledger_stored_state(ledger, to->number, &stored, err)) {
-            return err_set(err, ERR_CORRUPT, "a ticket's state is gone");
-        }
-        from = &stored;
+    if (from != NULL) {
         tally_state(from, NULL, STATE_NEVER, &was);
     }
     tally_state(to, NULL, STATE_NEVER, &is);

@@ -13,8 +13,9 @@
 /* A ticket the batch looked at. */
 struct cached_state {
     struct ticket_state state;
-    bool dirty;  /* to be flushed */
-    bool is_new; /* has no stored state yet */
+    struct ticket_state stored; /* as it was before the batch, unless is_new */
+    bool dirty;                 /* to be flushed */
+    bool is_new;                /* has no stored state yet */
 };
 
 /*
