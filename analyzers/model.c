@@ -99,8 +99,62 @@ times_at(size_t at)
     return at < 16 ? 2 : 1;
 }
 
-/* Room for what one character adds at most: its end, itself, its pair. */
-enum { NGRAMS_AT_ONCE = 3 };
+/* Room for what one character adds at most: its end, itself, its pair, the
+ * number before it. */
+enum { NGRAMS_AT_ONCE = 4 };
+
+/* A number while it is read. */
+struct number {
+    uint32_t value; /* at most NUMBER_MOST */
+    uint16_t digits;
+    uint16_t first; /* its place */
+};
+enum { NUMBER_MOST = 100000 };
+
+static void
+number_add(struct number *number, uint16_t c, uint16_t at)
+{
+    uint32_t digit = 11; /* a Chinese number of several characters */
+
+    if (number->digits == 0) {
+        *number = (struct number){.first = at};
+    }
+    if (c >= '0' && c <= '9') {
+        digit = number->value * 10 + (uint32_t)(c - '0');
+    } else if (number->digits == 0) {
+        static const struct {
+            uint16_t c;
+            uint16_t value;
+        } values[] = {{0x4E8C, 2},   {0x4E24, 2},  {0x4E09, 3},   {0x56DB, 4},
+                      {0x4E94, 5},   {0x516D, 6},  {0x4E03, 7},   {0x516B, 8},
+                      {0x4E5D, 9},   {0x5341, 10}, {0x767E, 100}, {0x51E0, 5},
+                      {0x5343, 1000}};
+
+        for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+            digit = values[i].c == c ? values[i].value : digit;
+        }
+    }
+    number->value = digit < NUMBER_MOST ? digit : NUMBER_MOST;
+    number->digits++;
+}
+
+/* The size of a number as one character. Three outages are not two, and 160
+ * volts are not 220. */
+static uint32_t
+number_size(uint32_t value)
+{
+    static const struct {
+        uint32_t most;
+        char name;
+    } sizes[] = {{1, '1'},  {2, '2'},   {5, '3'},   {10, '6'},
+                 {60, '7'}, {189, '8'}, {260, '9'}, {UINT32_MAX, '~'}};
+    size_t i = 0;
+
+    while (value > sizes[i].most) {
+        i++;
+    }
+    return (uint32_t)sizes[i].name;
+}
 
 size_t
 model_ngrams(const struct clean_text *text, struct model_ngram *ngrams)
@@ -110,6 +164,7 @@ model_ngrams(const struct clean_text *text, struct model_ngram *ngrams)
     uint16_t times = 0;
     size_t letters = 0;
     size_t count = 0;
+    struct number number = {0};
 
     for (size_t i = 0; i <= text->char_count; i++) {
         uint16_t at = (uint16_t)i;
@@ -119,11 +174,13 @@ model_ngrams(const struct clean_text *text, struct model_ngram *ngrams)
             return count;
         }
         if (is_numeral((uint16_t)c)) {
+            number_add(&number, (uint16_t)c, at);
             if (before == '0') {
                 continue; /* the same number goes on */
             }
             c = '0';
         } else if (!is_letter((uint16_t)c)) {
+            number.digits = 0;
             if (before != BOUND) {
                 ngrams[count++] = (struct model_ngram){
                     before << 16 | BOUND, before_at, before_at, times};
@@ -132,6 +189,11 @@ model_ngrams(const struct clean_text *text, struct model_ngram *ngrams)
             continue;
         }
         times = times_at(letters++);
+        if (c != '0' && number.digits > 0) {
+            ngrams[count++] = (struct model_ngram){
+                number_size(number.value) << 16 | c, number.first, at, times};
+            number.digits = 0;
+        }
         ngrams[count++] = (struct model_ngram){c, at, at, times};
         ngrams[count++] = (struct model_ngram){
             before << 16 | c, before == BOUND ? at : before_at, at, times};
@@ -427,9 +489,21 @@ feature_of(const struct model *model, uint32_t key)
 struct known {
     size_t count;
     float share; /* 1 / root of how often they count */
+    uint64_t seen[MODEL_FEATURES_MAX / 64 + 1]; /* bits; of the features */
     uint16_t features[MODEL_TEXT_NGRAMS_MAX];
     struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
 };
+
+/* Note that the text has the feature; false when that was known. */
+static bool
+see(struct known *known, uint32_t feature)
+{
+    uint64_t bit = UINT64_C(1) << (feature % 64);
+    bool is_new = (known->seen[feature / 64] & bit) == 0;
+
+    known->seen[feature / 64] |= bit;
+    return is_new;
+}
 
 static void
 find_known(const struct model *model,
@@ -440,10 +514,12 @@ find_known(const struct model *model,
     uint32_t times = 0;
 
     known->count = 0;
+    memset(known->seen, 0,
+           (model->feature_count / 64 + 1) * sizeof(*known->seen));
     for (size_t i = 0; i < count; i++) {
         uint32_t feature = feature_of(model, known->ngrams[i].key);
 
-        if (feature != UNKNOWN_FEATURE) {
+        if (feature != UNKNOWN_FEATURE && see(known, feature)) {
             times += known->ngrams[i].times;
             known->ngrams[known->count] = known->ngrams[i];
             known->features[known->count++] = (uint16_t)feature;

@@ -7,12 +7,14 @@
  *
  * Multinomial logistic regression. The n-grams of a text are its letters,
  * digits and Chinese characters one by one, and each two that stand together.
- * A number, in digits or Chinese, is one character `0`. What begins or ends a
- * run of such characters makes a pair with `|`: "|我" began a phrase, "吗|"
- * ended one. What a text says first counts up to four times: callers and
- * operators begin with the matter. The sum of the weights of the n-grams that
- * the model knows is divided by the square root of their number, so that long
- * texts are not louder than short ones.
+ * A number, in digits or Chinese, is one character `0`; with what it counts it
+ * makes one more pair that tells its size: "8伏" is 61 to 189 volts. What
+ * begins or ends a run of such characters makes a pair with `|`: "|我" began a
+ * phrase, "吗|" ended one. What a text says first counts up to four times:
+ * callers and operators begin with the matter; what it says again does not
+ * count. The sum of the weights of the n-grams that the model knows is divided
+ * by the square root of their number, so that long texts are not louder than
+ * short ones.
  */
 #ifndef ANALYZERS_MODEL_H
 #define ANALYZERS_MODEL_H

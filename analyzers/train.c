@@ -73,21 +73,15 @@ trainer_text_count(const struct trainer *trainer)
 }
 
 static int
-compare_keys(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left;
-    uint32_t b = *(const uint32_t *)right;
-
-    return (a > b) - (a < b);
-}
-
-static int
 compare_ngrams(const void *left, const void *right)
 {
     const struct counted *a = left;
     const struct counted *b = right;
 
-    return (a->key > b->key) - (a->key < b->key);
+    if (a->key != b->key) {
+        return a->key > b->key ? 1 : -1;
+    }
+    return (a->times < b->times) - (a->times > b->times);
 }
 
 /* The array with room for `need` members of `size`, or NULL: it is unchanged
@@ -156,7 +150,8 @@ struct problem {
     uint32_t *keys; /* of the features, ascending */
     double *idf;
     size_t text_count;
-    size_t *starts; /* [text_count + 1] into entries */
+    double weight_sum; /* of the texts */
+    size_t *starts;    /* [text_count + 1] into entries */
     size_t *classes;
     double *text_weights;
     struct entry {
@@ -207,20 +202,31 @@ find_feature(const uint32_t *keys, size_t count, uint32_t key)
     return low < count && keys[low] == key ? low : SIZE_MAX;
 }
 
-/* Each n-gram of each text once, sorted: how many texts have which. */
-static bool
-count_texts(const struct trainer *trainer,
+/* An n-gram of a text and the text's weight. */
+struct weighted {
+    uint32_t key;
+    float weight;
+};
+
+static int
+compare_weighted(const void *left, const void *right)
+{
+    const struct weighted *a = left;
+    const struct weighted *b = right;
+
+    return (a->key > b->key) - (a->key < b->key);
+}
+
+/* Each n-gram of each text once, sorted; returns how many there are. */
+static size_t
+list_ngrams(const struct trainer *trainer,
             size_t fold,
             size_t folds,
-            const struct train_options *options,
-            struct problem *problem)
+            struct problem *problem,
+            struct weighted *all)
 {
-    uint32_t *all = malloc((trainer->ngram_count + 1) * sizeof(*all));
     size_t count = 0;
 
-    if (all == NULL) {
-        return false;
-    }
     for (size_t t = 0; t < trainer->text_count; t++) {
         const struct text *text = &trainer->texts[t];
         const struct counted *ngrams = trainer->ngrams + text->first;
@@ -229,34 +235,58 @@ count_texts(const struct trainer *trainer,
             continue;
         }
         problem->text_count++;
+        problem->weight_sum += text->weight;
         for (size_t i = 0; i < text->count; i++) {
             if (i == 0 || ngrams[i].key != ngrams[i - 1].key) {
-                all[count++] = ngrams[i].key;
+                all[count++] =
+                    (struct weighted){ngrams[i].key, (float)text->weight};
             }
         }
     }
-    qsort(all, count, sizeof(*all), compare_keys);
-    problem->idf = calloc(count + 1, sizeof(*problem->idf));
-    for (size_t i = 0; problem->idf != NULL && i < count;) {
-        size_t next = i;
+    qsort(all, count, sizeof(*all), compare_weighted);
+    return count;
+}
 
-        while (next < count && all[next] == all[i]) {
-            next++;
+/* How many texts, by their weights, have which n-gram. */
+static bool
+count_texts(const struct trainer *trainer,
+            size_t fold,
+            size_t folds,
+            const struct train_options *options,
+            struct problem *problem)
+{
+    struct weighted *all = malloc((trainer->ngram_count + 1) * sizeof(*all));
+    size_t count;
+
+    if (all == NULL) {
+        return false;
+    }
+    count = list_ngrams(trainer, fold, folds, problem, all);
+    problem->keys = calloc(count + 1, sizeof(*problem->keys));
+    problem->idf = calloc(count + 1, sizeof(*problem->idf));
+    for (size_t i = 0;
+         problem->keys != NULL && problem->idf != NULL && i < count;) {
+        size_t next = i;
+        double weight = 0;
+
+        while (next < count && all[next].key == all[i].key) {
+            weight += (double)all[next++].weight;
         }
-        if (next - i >= options->texts_min &&
+        /* Weights such as 0.2 do not add up exactly. */
+        if (weight >= options->texts_min - 1e-3 &&
             problem->feature_count < MODEL_FEATURES_MAX - 1) {
             problem->idf[problem->feature_count] =
-                log((double)problem->text_count / (double)(next - i)) /
-                idf_scale;
-            all[problem->feature_count++] = all[i];
+                log(problem->weight_sum / weight) / idf_scale;
+            problem->keys[problem->feature_count++] = all[i].key;
         }
         i = next;
     }
-    problem->keys = all; /* shrunk in place; the rest is unused */
-    return problem->idf != NULL;
+    free(all);
+    return problem->keys != NULL && problem->idf != NULL;
 }
 
-/* One text as a row: counts over the root of the number of known n-grams. */
+/* One text as a row: how often each n-gram counts where it stands first, over
+ * the root of all. */
 static size_t
 fill_row(const struct trainer *trainer,
          const struct text *text,
@@ -271,10 +301,10 @@ fill_row(const struct trainer *trainer,
         uint32_t key = ngrams[i].key;
         size_t feature =
             find_feature(problem->keys, problem->feature_count, key);
-        uint32_t times = 0;
+        uint32_t times = ngrams[i].times;
 
-        for (; i < text->count && ngrams[i].key == key; i++) {
-            times += ngrams[i].times;
+        while (i < text->count && ngrams[i].key == key) {
+            i++;
         }
         if (feature != SIZE_MAX) {
             row[count++] = (struct entry){(uint32_t)feature, (float)times};
@@ -683,7 +713,8 @@ trainer_judge(const struct trainer *trainer,
         size_t feature =
             find_feature(trained->keys, trained->feature_count, ngram->key);
 
-        if (feature == SIZE_MAX) {
+        /* Equal keys stand together, what counts most first. */
+        if (feature == SIZE_MAX || (i > 0 && ngram[-1].key == ngram->key)) {
             continue;
         }
         known += ngram->times;

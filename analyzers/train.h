@@ -24,7 +24,8 @@ enum { TRAIN_TEXTS_MAX = 200000, TRAIN_ROUNDS_MAX = 80 };
 
 struct train_options {
     double restraint; /* > 0: the larger, the smaller the weights */
-    size_t texts_min; /* an n-gram stands in at least so many texts */
+    double texts_min; /* an n-gram stands in at least so many texts, each
+                         counted by its weight */
 };
 
 /* class_count: classes with none, which is the last. */

@@ -130,37 +130,30 @@ read_labels(const struct table *table,
     return ERR_OK;
 }
 
-static enum err_code
-open_table(const char *path,
-           size_t column_count,
-           struct table **out,
-           size_t columns[COLUMN_COUNT],
-           struct err *err)
+enum err_code
+labelled_open(const char *path, struct table **out, struct err *err)
 {
     struct span file = {NULL, 0};
     enum err_code code = read_file(path, &file, err);
 
+    *out = NULL;
     if (code == ERR_OK) {
         code = table_parse(path, file, out, err);
-    }
-    if (code == ERR_OK) {
-        code = dictionary_file_columns(*out, column_names, column_count,
-                                       columns, err);
     }
     free_file(&file);
     return code;
 }
 
 enum err_code
-labelled_read(const char *path,
+labelled_each(const struct table *table,
               const struct taxonomy *taxonomy,
               labelled_fn *each,
               void *context,
               struct err *err)
 {
-    struct table *table = NULL;
     size_t columns[COLUMN_COUNT];
-    enum err_code code = open_table(path, COLUMN_COUNT, &table, columns, err);
+    enum err_code code = dictionary_file_columns(table, column_names,
+                                                 COLUMN_COUNT, columns, err);
 
     for (size_t row = 0; code == ERR_OK && row < table_row_count(table);
          row++) {
@@ -182,6 +175,22 @@ labelled_read(const char *path,
             taxonomy_topic(taxonomy, one.subcategory,
                            table_cell(table, row, columns[COLUMN_TOPIC]));
         code = each(context, &one, err);
+    }
+    return code;
+}
+
+enum err_code
+labelled_read(const char *path,
+              const struct taxonomy *taxonomy,
+              labelled_fn *each,
+              void *context,
+              struct err *err)
+{
+    struct table *table = NULL;
+    enum err_code code = labelled_open(path, &table, err);
+
+    if (code == ERR_OK) {
+        code = labelled_each(table, taxonomy, each, context, err);
     }
     table_free(&table);
     return code;
@@ -266,8 +275,9 @@ labelled_read_ndjson(const char *path,
     enum err_code code;
 
     arena_init(&pairing.arena, ARENA_BLOCK_BYTES);
-    if ((code = open_table(truth_path, LABEL_COLUMNS, &pairing.truth,
-                           pairing.columns, err)) ||
+    if ((code = labelled_open(truth_path, &pairing.truth, err)) ||
+        (code = dictionary_file_columns(pairing.truth, column_names,
+                                        LABEL_COLUMNS, pairing.columns, err)) ||
         (code = decode_new(&pairing.decoder, err)) ||
         (code = read_file(path, &file, err))) {
         goto out;

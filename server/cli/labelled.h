@@ -29,6 +29,20 @@ struct labelled {
 typedef enum err_code
 labelled_fn(void *context, const struct labelled *row, struct err *err);
 
+struct table;
+
+/* The file at `path` as a table, whatever its columns.
+ * Errors  those of the file and of table_parse */
+enum err_code
+labelled_open(const char *path, struct table **out, struct err *err) MUST_CHECK;
+
+/* Hand over each row of a tab-separated table. */
+enum err_code labelled_each(const struct table *table,
+                            const struct taxonomy *taxonomy,
+                            labelled_fn *each,
+                            void *context,
+                            struct err *err) MUST_CHECK;
+
 /* Hand over each row of a tab-separated file.
  * Errors  those of the file and of the table, with line and column */
 enum err_code labelled_read(const char *path,

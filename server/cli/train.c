@@ -18,18 +18,23 @@
 #include "server/cli/cli.h"
 #include "server/cli/labelled.h"
 #include "server/cli/open_dictionary.h"
+#include "server/cli/train_lines.h"
 
 enum {
     MODEL_BYTES_MAX = 64 * 1024 * 1024,
     FOLDS_MAX = 100,
-    TEXTS_MIN_MAX = 1000
+    TEXTS_MIN_MAX = 1000,
+    COMPOSED_BYTES_MAX = 64 * 1024,
+    ROUNDS = 3 /* tickets made of a line */
 };
+
+static const double line_weight = 0.2; /* of a ticket made of a line */
 
 static bool train_corpus_given;
 static const char *train_out;
 static const char *train_folds;
-static const char *train_restraint = "0.05";
-static const char *train_texts_min = "3";
+static const char *train_restraint = "0.1";
+static const char *train_texts_min = "2.4";
 
 static const struct config_flag train_flags[] = {
     {"corpus", NULL, NULL, &train_corpus_given,
@@ -39,17 +44,19 @@ static const struct config_flag train_flags[] = {
      "also learn N times from all but every Nth text and say how well those "
      "are judged"},
     {"restraint", "X", &train_restraint, NULL,
-     "how much large weights cost (default 0.05)"},
+     "how much large weights cost (default 0.1)"},
     {"texts-min", "N", &train_texts_min, NULL,
-     "leave out what stands in fewer texts (default 3)"},
+     "leave out what stands in fewer texts, by weight (default 2.4)"},
 };
 
 const struct cli_help cmd_train_help = {
     .usage = "suqiu train [--dict DIR] --corpus [--folds N] [--out FILE] FILE…",
-    .text = "Learns the linear model that speaks where rules are silent. FILE "
-            "is tab-separated with\nthe columns type, category, subcategory, "
-            "topic, secondary, region, address, text. The\nsame files in the "
-            "same order give the same model.\n",
+    .text =
+        "Learns the linear model that speaks where rules are silent. FILE "
+        "is tab-separated with\nthe columns type, category, subcategory, "
+        "topic, secondary, region, address, text;\nor with class, topic, text: "
+        "single lines; or with filler: what may stand beside them.\nThe same "
+        "files in the same order give the same model.\n",
     .flags = train_flags,
     .flag_count = sizeof(train_flags) / sizeof(train_flags[0]),
     .groups = CONFIG_DICT,
@@ -62,6 +69,9 @@ struct training {
     struct trainer *trainer;
     struct clean_text *clean;
     struct train_options options;
+    struct train_lines *lines;
+    struct table **tables; /* of the lines; [table_count] */
+    size_t table_count;
     size_t class_count;  /* with none */
     size_t ticket_count; /* before the phrases */
     size_t *labels;      /* class of each ticket */
@@ -101,6 +111,65 @@ add_text_cb(void *context, const struct labelled *row, struct err *err)
     clean_text(training->cleaner, row->ticket.text, training->clean);
     return trainer_add(training->trainer, training->clean, class_index, 1.0,
                        err);
+}
+
+/* ------------------------------------------------------------------- lines */
+
+/* A file of tickets is learned from at once, one of lines when all fillers are
+ * known. */
+static enum err_code
+add_file(struct training *training, const char *path, struct err *err)
+{
+    struct table *table = NULL;
+    enum err_code code = labelled_open(path, &table, err);
+
+    if (code == ERR_OK && train_lines_are_in(table)) {
+        training->tables[training->table_count++] = table;
+        return train_lines_add(training->lines, table, training->taxonomy, err);
+    }
+    if (code == ERR_OK) {
+        code = labelled_each(table, training->taxonomy, add_text_cb, training,
+                             err);
+    }
+    table_free(&table);
+    return code;
+}
+
+static enum err_code
+add_lines(struct training *training, struct err *err)
+{
+    size_t count = train_lines_count(training->lines);
+    enum err_code code = ERR_OK;
+    struct buf buf;
+
+    buf_init(&buf, COMPOSED_BYTES_MAX);
+    for (size_t i = 0; code == ERR_OK && i < ROUNDS * count; i++) {
+        size_t class_index = train_lines_class(training->lines, i % count);
+
+        buf_reset(&buf);
+        train_lines_compose(training->lines, i % count, i / count, &buf);
+        code = buf_check(&buf, err);
+        if (code != ERR_OK) {
+            break;
+        }
+        training->hash = XXH3_64bits_withSeed(buf.data, buf.bytes,
+                                              training->hash ^ class_index);
+        clean_text(training->cleaner, buf_view(&buf), training->clean);
+        code = trainer_add(training->trainer, training->clean, class_index,
+                           line_weight, err);
+    }
+    buf_release(&buf);
+    return code;
+}
+
+static void
+free_lines(struct training *training)
+{
+    train_lines_free(&training->lines);
+    for (size_t i = 0; i < training->table_count; i++) {
+        table_free(&training->tables[i]);
+    }
+    free(training->tables);
 }
 
 /* ----------------------------------------------------------------- phrases */
@@ -321,13 +390,13 @@ put_model(const struct training *training,
                "# 词组模型：suqiu train --corpus 的结果，不手改。The linear "
                "model, written by `suqiu train`; not for hands.\n"
                "# Multinomial logistic regression over one and two "
-               "characters (analyzers/model.h); restraint %s, in %zu texts "
+               "characters (analyzers/model.h); restraint %s, in %.1f texts "
                "or more.\n"
-               "# %zu tickets and the phrases of phrases.csv (XXH3 %016" PRIx64
-               "), %zu n-grams.\nngram",
+               "# %zu tickets, %zu lines and the phrases of phrases.csv (XXH3 "
+               "%016" PRIx64 "), %zu n-grams.\nngram",
                train_restraint, training->options.texts_min,
-               training->ticket_count, (uint64_t)training->hash,
-               trained->feature_count);
+               training->ticket_count, train_lines_count(training->lines),
+               (uint64_t)training->hash, trained->feature_count);
     for (size_t c = 0; c + 1 < training->class_count; c++) {
         int32_t row = taxonomy_class_row(training->taxonomy, c);
 
@@ -388,11 +457,10 @@ learn_and_write(const struct training *training, struct err *err)
     put_model(training, trained, &out);
     code = write_file(train_out, &out, err);
     if (code == ERR_OK) {
-        (void)printf("%s: %zu n-grams from %zu tickets and %zu groups of "
+        (void)printf("%s: %zu n-grams from %zu tickets, %zu lines and the "
                      "phrases\n",
                      train_out, trained->feature_count, training->ticket_count,
-                     trainer_text_count(training->trainer) -
-                         training->ticket_count);
+                     train_lines_count(training->lines));
     }
     buf_release(&out);
     trained_free(&trained);
@@ -427,13 +495,13 @@ read_flags(int argc,
     }
     if (!read_number(train_restraint, 1e-6, 1e6, &options->restraint)) {
         return err_set(err, ERR_USAGE,
-                       "--restraint is a number above 0, such as 0.05");
+                       "--restraint is a number above 0, such as 0.1");
     }
-    if (!read_number(train_texts_min, 1, TEXTS_MIN_MAX, &number)) {
-        return err_set(err, ERR_USAGE, "--texts-min is a number from 1 to %d",
+    if (!read_number(train_texts_min, 0.1, TEXTS_MIN_MAX, &number)) {
+        return err_set(err, ERR_USAGE, "--texts-min is a number from 0.1 to %d",
                        TEXTS_MIN_MAX);
     }
-    options->texts_min = (size_t)number;
+    options->texts_min = number;
     if (train_folds != NULL) {
         if (!read_number(train_folds, 2, FOLDS_MAX, &number)) {
             return err_set(err, ERR_USAGE, "--folds is a number from 2 to %d",
@@ -459,13 +527,22 @@ run_training(struct training *training,
     if (code == ERR_OK && training->clean == NULL) {
         code = err_set(err, ERR_NO_MEMORY, "train");
     }
+    training->tables = calloc(path_count, sizeof(struct table *));
+    if (code == ERR_OK && training->tables == NULL) {
+        code = err_set(err, ERR_NO_MEMORY, "train");
+    }
+    if (code == ERR_OK) {
+        code = train_lines_new(&training->lines, err);
+    }
     for (size_t i = 0; code == ERR_OK && i < path_count; i++) {
-        code = labelled_read(paths[i], training->taxonomy, add_text_cb,
-                             training, err);
+        code = add_file(training, paths[i], err);
     }
     if (code == ERR_OK) {
         training->ticket_count = trainer_text_count(training->trainer);
         code = add_phrases(training, dict, err);
+    }
+    if (code == ERR_OK) {
+        code = add_lines(training, err);
     }
     if (code == ERR_OK && folds > 0) {
         code = cross_validate(training, folds, err);
@@ -503,6 +580,7 @@ cmd_train(int argc, char **argv)
         exit_code = cli_fail(&err);
     }
     trainer_free(&training.trainer);
+    free_lines(&training);
     free(training.clean);
     free(training.labels);
     dictionary_free(&dictionary);

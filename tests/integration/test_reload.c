@@ -297,7 +297,7 @@ put_ticket(const char *id)
     buf_init(&line, 1024);
     buf_printf(&line,
                "{\"id\":\"%s\",\"accepted_at\":\"2018-03-04 10:00:00\","
-               "\"text\":\"嘀嘀咕咕试新词\"}",
+               "\"text\":\"请问嘀嘀咕咕试新词\"}",
                id);
     assert_int_equal(server_process_post(&server, "application/x-ndjson",
                                          buf_view(&line), &answer),

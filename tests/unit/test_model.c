@@ -101,8 +101,26 @@ static void
 a_number_is_one_character_in_digits_and_in_chinese(void **state)
 {
     (void)state;
-    assert_string_equal(ngrams_of("停128次"), "停 |停 0 停0 次 0次 次|");
-    assert_string_equal(ngrams_of("停三十五次"), "停 |停 0 停0 次 0次 次|");
+    assert_string_equal(ngrams_of("停128次"), "停 |停 0 停0 8次 次 0次 次|");
+    assert_string_equal(ngrams_of("停三十五次"), "停 |停 0 停0 7次 次 0次 次|");
+}
+
+static void
+the_size_of_a_number_stands_with_what_it_counts(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(ngrams_of("停1次"), " 1次 "));
+    assert_non_null(strstr(ngrams_of("停两次"), " 2次 "));
+    assert_non_null(strstr(ngrams_of("停3次"), " 3次 "));
+    assert_non_null(strstr(ngrams_of("停5次"), " 3次 "));
+    assert_non_null(strstr(ngrams_of("停九次"), " 6次 "));
+    assert_non_null(strstr(ngrams_of("只有160伏"), " 8伏 "));
+    assert_non_null(strstr(ngrams_of("有220伏"), " 9伏 "));
+    assert_non_null(strstr(ngrams_of("有380伏"), " ~伏 "));
+    assert_non_null(strstr(ngrams_of("99999999999999999999元"), " ~元 "));
+    /* Nothing is counted across a comma, and a number ends with it. */
+    assert_string_equal(ngrams_of("3，次"), "0 |0 0| 次 |次 次|");
+    assert_string_equal(ngrams_of("3，5次"), "0 |0 0| 0 |0 3次 次 0次 次|");
 }
 
 static void
@@ -162,22 +180,35 @@ what_is_said_first_counts_more(void **state)
 static void
 many_strong_weights_do_not_run_over(void **state)
 {
-    struct model *model = build(HEADER "(bias)\t0\t0\t0\n停\t10.00\t-10.00\t0\n"
-                                       "停停\t10.00\t-10.00\t0\n");
-    static char text[3 * 1200 + 1];
+    /* Eight n-grams that count four times, all as strong as can be. */
+    struct model *model =
+        build(HEADER "(bias)\t0\t0\t0\n甲\t10.00\t-10.00\t0\n"
+                     "|甲\t10.00\t-10.00\t0\n甲乙\t10.00\t-10.00\t0\n"
+                     "乙\t10.00\t-10.00\t0\n乙丙\t10.00\t-10.00\t0\n"
+                     "丙\t10.00\t-10.00\t0\n丙丁\t10.00\t-10.00\t0\n"
+                     "丁\t10.00\t-10.00\t0\n丁|\t10.00\t-10.00\t0\n");
     float logits[SCORING_CLASSES_MAX];
-    float known;
 
     (void)state;
-    for (size_t i = 0; i + 3 < sizeof(text); i += 3) {
-        memcpy(text + i, "停", 3);
-    }
-    text[3 * 1199] = '\0'; /* an odd number: nothing was pasted twice */
-    model_score(model, cleaned(text), logits);
-    /* 4 x 4, 4 x 3, 8 x 2 and 1183 x 1, and the pairs but for the first. */
-    known = 1227.0F + 1223.0F;
-    assert_true(fabsf(logits[0] - 10.0F * sqrtf(known)) < 0.1F);
-    assert_true(fabsf(logits[1] + 10.0F * sqrtf(known)) < 0.1F);
+    model_score(model, cleaned("甲乙丙丁"), logits);
+    assert_true(fabsf(logits[0] - 10.0F * sqrtf(36.0F)) < 0.1F);
+    assert_true(fabsf(logits[1] + 10.0F * sqrtf(36.0F)) < 0.1F);
+    model_free(&model);
+}
+
+static void
+what_is_said_again_counts_once(void **state)
+{
+    struct model *model = build(HEADER "(bias)\t0\t0\t0\n骂\t2.00\t0\t0\n"
+                                       "修\t0\t2.00\t0\n");
+    float once[SCORING_CLASSES_MAX];
+    float again[SCORING_CLASSES_MAX];
+
+    (void)state;
+    model_score(model, cleaned("修了骂"), once);
+    model_score(model, cleaned("修了骂，来骂，又骂，还骂"), again);
+    assert_true(fabsf(once[0] - again[0]) < 1e-5F);
+    assert_true(fabsf(once[1] - again[1]) < 1e-5F);
     model_free(&model);
 }
 
@@ -240,8 +271,8 @@ static const struct {
     size_t class_index;
 } lessons[] = {
     {"营业员骂人", 0},   {"客服态度差还骂我", 0}, {"窗口的人骂老人", 0},
-    {"抢修没人来", 1},   {"报修三小时没人来", 1}, {"修电的没来", 1},
-    {"请问电价多少", 2}, {"咨询过户材料", 2},     {"请问几点上班", 2},
+    {"抢修没人来", 1},   {"报修三小时没人来", 1}, {"修电的没来没来", 1},
+    {"请问电价多少", 2}, {"咨询过户材料", 2},     {"请问9点上班吗", 2},
 };
 
 static struct trainer *
@@ -260,7 +291,7 @@ taught(void)
 }
 
 static struct trained *
-fitted(const struct trainer *trainer, double restraint, size_t texts_min)
+fitted(const struct trainer *trainer, double restraint, double texts_min)
 {
     struct train_options options = {restraint, texts_min};
     struct trained *trained = NULL;
@@ -389,7 +420,7 @@ the_table_judges_as_the_trainer_did(void **state)
 static void
 a_fold_is_not_learned_from_but_an_aid_is(void **state)
 {
-    struct train_options options = {0.05, 1};
+    struct train_options options = {0.05, 0.5};
     struct trainer *trainer = NULL;
     struct trained *trained = NULL;
     struct err err = {0};
@@ -405,6 +436,12 @@ a_fold_is_not_learned_from_but_an_aid_is(void **state)
      * edges stay. */
     assert_int_equal(trained->feature_count, 6);
     trained_free(&trained);
+    /* An aid of half the weight is half a text. */
+    options.texts_min = 0.6;
+    assert_int_equal(trainer_fit(trainer, &options, 0, 2, &trained, &err),
+                     ERR_OK);
+    assert_int_equal(trained->feature_count, 3);
+    trained_free(&trained);
     trainer_free(&trainer);
 }
 
@@ -414,6 +451,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_is_its_characters_and_pairs_with_their_edges),
         cmocka_unit_test(a_number_is_one_character_in_digits_and_in_chinese),
+        cmocka_unit_test(the_size_of_a_number_stands_with_what_it_counts),
+        cmocka_unit_test(what_is_said_again_counts_once),
         cmocka_unit_test(a_long_text_is_cut_where_the_room_ends),
         cmocka_unit_test(
             logits_are_bias_plus_weights_over_the_root_of_known_ngrams),
