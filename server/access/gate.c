@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/access/audit.h"
 #include "server/access/backoff.h"
 #include "server/access/tokens.h"
+#include "server/base/clock.h"
 
 struct gate {
     char dir[SECRET_PATH_BYTES];
     struct secret secret;
+    struct audit *audit;  /* may be NULL */
     pthread_mutex_t lock; /* tokens, backoff */
     struct tokens tokens;
     struct backoff backoff;
@@ -40,6 +43,7 @@ unlock(struct gate *gate)
 enum err_code
 gate_new(const char *dir,
          const struct secret *secret,
+         struct audit *audit,
          struct gate **out,
          struct err *err)
 {
@@ -52,6 +56,7 @@ gate_new(const char *dir,
     }
     (void)snprintf(gate->dir, sizeof(gate->dir), "%s", dir);
     gate->secret = *secret;
+    gate->audit = audit;
     if (tokens_read(dir, &gate->tokens, &read_err) == ERR_NOT_FOUND) {
         (void)!tokens_write(dir, &gate->tokens, err);
     } else if (read_err.code != ERR_OK) {
@@ -104,6 +109,21 @@ gate_generation(const struct gate *gate)
                                 memory_order_acquire);
 }
 
+/* Nobody waits for it: who failed is told so with or without an entry. */
+static void
+enter_failure(struct gate *gate,
+              const char *address,
+              const struct access_caller *whose)
+{
+    const struct audit_entry entry = {
+        .action = "sign_in", .ok = false, .caller = whose, .address = address};
+    struct err err = {0};
+
+    if (gate->audit != NULL) {
+        (void)!audit_put(gate->audit, &entry, clock_now_us(), &err);
+    }
+}
+
 static void
 let_in(const struct token *token, struct access_caller *out)
 {
@@ -121,6 +141,7 @@ gate_ask(struct gate *gate,
          unsigned *wait_s)
 {
     enum gate_answer answer = GATE_WAIT;
+    struct access_caller whose = {.role = ACCESS_NOBODY};
     char key[BACKOFF_KEY_BYTES];
     const struct token *token;
 
@@ -138,8 +159,15 @@ gate_ask(struct gate *gate,
     } else if (*wait_s == 0) {
         (void)backoff_failed(&gate->backoff, key, mono_us);
         answer = GATE_WRONG;
+        if (token != NULL) {
+            let_in(token, &whose); /* whose token was guessed at */
+            whose.role = ACCESS_NOBODY;
+        }
     }
     unlock(gate);
+    if (answer == GATE_WRONG) {
+        enter_failure(gate, address, &whose);
+    }
     return answer;
 }
 
@@ -165,6 +193,7 @@ gate_failed(struct gate *gate, const char *address, int64_t mono_us)
     lock(gate);
     (void)backoff_failed(&gate->backoff, key, mono_us);
     unlock(gate);
+    enter_failure(gate, address, NULL);
 }
 
 bool

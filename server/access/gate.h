@@ -12,6 +12,7 @@
 #include "server/access/secret.h"
 
 struct gate;
+struct audit; /* server/access/audit.h */
 
 enum gate_answer {
     GATE_OPEN,
@@ -21,11 +22,13 @@ enum gate_answer {
 
 /*
  * Read DIR/tokens; an empty file is made when there is none.
+ *   audit  failed sign-ins are entered there; borrowed; may be NULL
  *   out   free with gate_free
  * Errors  of secret_open and tokens_read
  */
 enum err_code gate_new(const char *dir,
                        const struct secret *secret,
+                       struct audit *audit,
                        struct gate **out,
                        struct err *err) MUST_CHECK;
 /* Accepts NULL. */

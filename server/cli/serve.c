@@ -49,6 +49,7 @@ struct server {
     struct writer *writer;
     struct event_base *base;
     struct secret secret;
+    struct audit *audit;
     struct gate *gate; /* NULL: --auth off */
     struct http_server *http;
     struct access *access;
@@ -258,8 +259,11 @@ open_ledger(struct server *server, struct err *err)
     remove_ports(server); /* of one that was killed */
     if (secret_open(server->config.data, true, &server->secret, err) !=
             ERR_OK ||
-        (server->config.auth && gate_new(server->config.data, &server->secret,
-                                         &server->gate, err) != ERR_OK)) {
+        audit_open(server->config.data, &server->secret, &server->audit, err) !=
+            ERR_OK ||
+        (server->config.auth &&
+         gate_new(server->config.data, &server->secret, server->audit,
+                  &server->gate, err) != ERR_OK)) {
         return err->code;
     }
     if (ledger_open(server->store, server->edition->dictionary, &server->ledger,
@@ -355,6 +359,8 @@ open_routes(struct server *server, struct err *err)
     struct serve_context context = {.store = server->store,
                                     .events = server->base,
                                     .ids = ledger_ids(server->ledger),
+                                    .audit = server->audit,
+                                    .data_dir = server->config.data,
                                     .base = server->base,
                                     .spool_dir = server->spool_dir,
                                     .dictionary = tell_dictionary,
@@ -428,8 +434,8 @@ open_intakes(struct server *server, struct err *err)
 
     if (http_server_new(server->base, &http_options, &server->http, err) !=
             ERR_OK ||
-        access_new(server->http, server->gate, &server->secret, &server->access,
-                   err) != ERR_OK ||
+        access_new(server->http, server->gate, &server->secret, server->audit,
+                   &server->access, err) != ERR_OK ||
         http_intake_new(server->base, server->http, server->writer,
                         server->rulebook, &intake_options, &server->intake,
                         err) != ERR_OK ||
@@ -555,6 +561,7 @@ close_server(struct server *server)
     }
     wake_close(&server->fatal_wake);
     gate_free(&server->gate);
+    audit_close(&server->audit);
     ledger_close(&server->ledger);
     if (server->store != NULL) {
         remove_ports(server);

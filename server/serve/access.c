@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "server/base/clock.h"
+#include "server/serve/mask.h"
 #include "server/serve/problem.h"
 #include "server/serve/sign_in.h"
 
@@ -15,7 +16,8 @@ enum { ACCESS_PATTERN_BYTES = 64 };
 
 struct access {
     struct http_server *http;
-    struct gate *gate; /* NULL: no access control */
+    struct gate *gate;   /* NULL: no access control */
+    struct audit *audit; /* may be NULL */
     struct sessions *sessions;
 };
 
@@ -26,14 +28,18 @@ struct access_row {
     unsigned roles;
     enum http_method method;
     bool is_list;
+    const char *action; /* of the audit list; NULL: not audited */
 };
 
 static const struct access_row access_rows[] = {
 #define ACCESS_ROUTE(method_, pattern_, roles_)                                \
-    {pattern_, roles_, HTTP_##method_, false},
-#define ACCESS_LIST(name_, roles_) {name_, roles_, HTTP_GET, true},
+    {pattern_, roles_, HTTP_##method_, false, NULL},
+#define ACCESS_AUDITED(method_, pattern_, roles_, action_)                     \
+    {pattern_, roles_, HTTP_##method_, false, action_},
+#define ACCESS_LIST(name_, roles_) {name_, roles_, HTTP_GET, true, "export"},
 #include "server/serve/access_routes.def"
 #undef ACCESS_ROUTE
+#undef ACCESS_AUDITED
 #undef ACCESS_LIST
 };
 
@@ -91,8 +97,8 @@ is_form_of(const char *pattern, const char *name)
     return false;
 }
 
-unsigned
-access_route_roles(enum http_method method, const char *pattern)
+static const struct access_row *
+find_row(enum http_method method, const char *pattern)
 {
     for (size_t i = 0; i < ACCESS_ROW_COUNT; i++) {
         const struct access_row *row = &access_rows[i];
@@ -100,10 +106,18 @@ access_route_roles(enum http_method method, const char *pattern)
         if (row->method == method &&
             (row->is_list ? is_form_of(pattern, row->pattern)
                           : strcmp(row->pattern, pattern) == 0)) {
-            return row->roles;
+            return row;
         }
     }
-    return ACCESS_NONE;
+    return NULL;
+}
+
+unsigned
+access_route_roles(enum http_method method, const char *pattern)
+{
+    const struct access_row *row = find_row(method, pattern);
+
+    return row != NULL ? row->roles : ACCESS_NONE;
 }
 
 static bool
@@ -298,12 +312,61 @@ check_origin(struct http_request *request, enum found found)
     return false;
 }
 
+bool
+access_enter(struct audit *audit,
+             struct http_request *request,
+             const struct access_caller *caller,
+             const char *action,
+             struct span object,
+             struct span reason)
+{
+    const struct audit_entry entry = {.action = action,
+                                      .ok = true,
+                                      .caller = caller,
+                                      .address = http_request_peer(request),
+                                      .object = object,
+                                      .reason = reason};
+    struct err err = {0};
+
+    if (audit == NULL ||
+        audit_put(audit, &entry, clock_now_us(), &err) == ERR_OK) {
+        return true;
+    }
+    problem_reply_err(request, &err);
+    return false;
+}
+
+/* What the table wants entered, with the address as it was asked; phone numbers
+ * in it are masked. */
+static bool
+enter_row(struct access *access,
+          struct http_request *request,
+          const struct access_row *row)
+{
+    struct buf scratch;
+    bool entered;
+
+    if (row->action == NULL || http_request_is_head(request) ||
+        (row->is_list && strchr(http_request_pattern(request), '.') == NULL)) {
+        return true;
+    }
+    buf_init(&scratch, AUDIT_LINE_BYTES_MAX * 8);
+    entered = access_enter(access->audit, request, http_request_caller(request),
+                           row->action,
+                           mask_field(MASK_ROLE_VIEWER, MASK_TEXT,
+                                      http_request_target(request), &scratch),
+                           (struct span){NULL, 0});
+    buf_release(&scratch);
+    return entered;
+}
+
 static bool
 guard(struct http_request *request, void *user)
 {
     struct access *access = user;
-    unsigned roles = access_route_roles(http_request_method(request),
-                                        http_request_pattern(request));
+    const struct access_row *row =
+        find_row(http_request_method(request), http_request_pattern(request));
+    unsigned roles = row->roles; /* http_route saw to it that there is one */
     struct access_caller *caller = http_request_caller(request);
     unsigned wait_s = 0;
     enum found found;
@@ -330,7 +393,7 @@ guard(struct http_request *request, void *user)
         refuse_role(request, caller->role, roles);
         return false;
     }
-    return check_origin(request, found);
+    return check_origin(request, found) && enter_row(access, request, row);
 }
 
 /* ---- the module ---- */
@@ -339,6 +402,7 @@ enum err_code
 access_new(struct http_server *http,
            struct gate *gate,
            const struct secret *secret,
+           struct audit *audit,
            struct access **out,
            struct err *err)
 {
@@ -353,6 +417,7 @@ access_new(struct http_server *http,
     }
     access->http = http;
     access->gate = gate;
+    access->audit = audit;
     http_set_guard(http, guard, access);
     http_set_route_check(http, is_in_table);
     sign_in_routes(http, access);
@@ -414,6 +479,12 @@ struct gate *
 access_gate(struct access *access)
 {
     return access->gate;
+}
+
+struct audit *
+access_audit(struct access *access)
+{
+    return access->audit;
 }
 
 struct sessions *

@@ -20,6 +20,7 @@
 #ifndef SERVE_ACCESS_H
 #define SERVE_ACCESS_H
 
+#include "server/access/audit.h"
 #include "server/access/gate.h"
 #include "server/access/sessions.h"
 #include "server/serve/http.h"
@@ -34,12 +35,14 @@ enum { ACCESS_URL_BYTES = 256 };
  * Before any route is added to `http`.
  *   gate     borrowed until access_free; NULL: no access control
  *   secret   copied
+ *   audit    borrowed until access_free; NULL: nothing is audited (tests)
  *   out      free with access_free, after the server
  * Errors  NO_MEMORY
  */
 enum err_code access_new(struct http_server *http,
                          struct gate *gate,
                          const struct secret *secret,
+                         struct audit *audit,
                          struct access **out,
                          struct err *err) MUST_CHECK;
 /* Accepts NULL. */
@@ -68,7 +71,20 @@ bool access_route_at(size_t index,
                      char pattern[64],
                      unsigned *roles);
 
+/*
+ * Enter something into the audit list for the caller of this request, before
+ * its answer leaves. False: answered with the error, nothing may leave.
+ */
+bool access_enter(struct audit *audit,
+                  struct http_request *request,
+                  const struct access_caller *caller,
+                  const char *action,
+                  struct span object,
+                  struct span reason) MUST_CHECK;
+
 /* ---- for sign_in.c ---- */
+
+struct audit *access_audit(struct access *access);
 
 /* Cookie of the request, or {NULL, 0}. */
 struct span access_session_text(const struct http_request *request);

@@ -11,6 +11,7 @@
 #include "server/ledger/ledger.h"
 #include "server/rulebook/rulebook.h"
 
+struct audit;        /* server/access/audit.h */
 struct event_base;   /* libevent */
 struct http_request; /* server/serve/http.h */
 struct reload;       /* server/rulebook/reload.h */
@@ -40,6 +41,10 @@ struct serve_context {
     struct event_base *events; /* the loop of the HTTP server; NULL: no
                                   /v1/stream (501) */
     const struct numbers *ids; /* ledger_ids; NULL: search the disk */
+
+    /* The audit list and the data directory that it lies in; NULL: none. */
+    struct audit *audit;
+    const char *data_dir;
 
     /* The loop of the HTTP server and a directory for workbooks in the making
      * (made when it is not there). NULL: no workbooks. Borrowed. */

@@ -1,12 +1,19 @@
 /* The one door through which personal fields leave the server. */
 #include "server/serve/mask.h"
 
+#include <string.h>
+
 enum {
     MASK_MOBILE_DIGITS = 11,
     MASK_IDENTITY_DIGITS = 17, /* and a check character */
     MASK_LANDLINE_DIGITS_MIN = 10,
     MASK_LANDLINE_DIGITS_MAX = 12,
-    MASK_ADDRESS_CHARS_MIN = 4
+    MASK_ADDRESS_CHARS_MIN = 4,
+    MASK_RUN_DIGITS_MAX = 32,
+    MASK_JOINED_MAX = 4,       /* separators inside one number */
+    MASK_ANNOUNCED_BYTES = 24, /* "电话" stands so near in front */
+    MASK_ANNOUNCED_DIGITS_MIN = 6,
+    MASK_PIECE_DIGITS_MIN = 4
 };
 
 static bool
@@ -111,38 +118,192 @@ put_address(struct buf *out, struct span value)
     buf_put_text(out, "***");
 }
 
-/* A run of digits in free text: does it name a person? */
-static bool
-run_is_personal(struct span run)
+/* ---- numbers in free text ---- */
+
+/* One run of digits, ASCII or full width. */
+struct run {
+    size_t from; /* bytes of the text */
+    size_t end;
+    char digits[MASK_RUN_DIGITS_MAX + 1];
+    size_t count; /* all of them, also those that `digits` has no room for */
+};
+
+/* The digit at `at`, -1 for all else; *bytes is its length. */
+static int
+digit_at(struct span text, size_t at, size_t *bytes)
 {
-    return (run.bytes == MASK_MOBILE_DIGITS && run.data[0] == '1' &&
-            run.data[1] >= '3') ||
-           run.bytes == MASK_IDENTITY_DIGITS ||
-           run.bytes == MASK_IDENTITY_DIGITS + 1 ||
-           (run.data[0] == '0' && run.bytes >= MASK_LANDLINE_DIGITS_MIN &&
-            run.bytes <= MASK_LANDLINE_DIGITS_MAX);
+    uint32_t c = 0;
+
+    if (at >= text.bytes) {
+        return -1;
+    }
+    *bytes = utf8_next((struct span){text.data + at, text.bytes - at}, &c);
+    if (c >= '0' && c <= '9') {
+        return (int)(c - '0');
+    }
+    return c >= 0xFF10 && c <= 0xFF19 ? (int)(c - 0xFF10) : -1;
 }
 
+static bool
+read_run(struct span text, size_t at, struct run *out)
+{
+    size_t bytes = 0;
+    int digit;
+
+    *out = (struct run){.from = at, .end = at};
+    while ((digit = digit_at(text, out->end, &bytes)) >= 0) {
+        if (out->count < MASK_RUN_DIGITS_MAX) {
+            out->digits[out->count] = (char)('0' + digit);
+        }
+        out->count++;
+        out->end += bytes;
+    }
+    return out->count > 0;
+}
+
+/* Bytes of a separator that people write inside a number: "138-1234 5678". */
+static size_t
+separator_at(struct span text, size_t at)
+{
+    static const char *const words[] = {"-", " ", "－", "—", "　", "–"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        struct span rest = {text.data + at, text.bytes - at};
+
+        if (span_starts(rest, span_of(words[i]))) {
+            return strlen(words[i]);
+        }
+    }
+    return 0;
+}
+
+/* Put the run behind into the one in front; false: no room. */
+static bool
+join(struct run *run, const struct run *next)
+{
+    if (run->count + next->count > MASK_RUN_DIGITS_MAX) {
+        return false;
+    }
+    memcpy(run->digits + run->count, next->digits, next->count);
+    run->count += next->count;
+    run->end = next->end;
+    return true;
+}
+
+static bool
+is_mobile(const char *digits)
+{
+    return digits[0] == '1' && digits[1] >= '3';
+}
+
+/* Do these digits, all of them, name a person? */
+static bool
+is_personal(const struct run *run)
+{
+    const char *d = run->digits;
+
+    switch (run->count) {
+    case MASK_MOBILE_DIGITS:
+        if (is_mobile(d)) {
+            return true;
+        }
+        break;
+    case MASK_MOBILE_DIGITS + 1: /* 0138... */
+        if (d[0] == '0' && is_mobile(d + 1)) {
+            return true;
+        }
+        break;
+    case MASK_MOBILE_DIGITS + 2: /* 86138... */
+        return d[0] == '8' && d[1] == '6' && is_mobile(d + 2);
+    case MASK_IDENTITY_DIGITS:
+    case MASK_IDENTITY_DIGITS + 1:
+        return true;
+    default:
+        break;
+    }
+    return d[0] == '0' && run->count >= MASK_LANDLINE_DIGITS_MIN &&
+           run->count <= MASK_LANDLINE_DIGITS_MAX;
+}
+
+/* The longest number of a person that begins with this run; false: none. */
+static bool
+find_number(struct span text, struct run *run)
+{
+    struct run joined = *run;
+    bool found = is_personal(run);
+
+    for (int i = 0; i < MASK_JOINED_MAX; i++) {
+        size_t separator = separator_at(text, joined.end);
+        struct run next;
+
+        if (separator == 0 || !read_run(text, joined.end + separator, &next) ||
+            !join(&joined, &next)) {
+            break;
+        }
+        /* An identity number has no gaps; two others may stand side by side. */
+        if (joined.count < MASK_IDENTITY_DIGITS && is_personal(&joined)) {
+            *run = joined;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* Does a word in front say that a number of a person follows? */
+static bool
+is_announced(struct span text, size_t at)
+{
+    static const char *const words[] = {"电话",   "手机", "户号",
+                                        "身份证", "微信", "联系方式"};
+    size_t from = at > MASK_ANNOUNCED_BYTES ? at - MASK_ANNOUNCED_BYTES : 0;
+    struct span before = {text.data + from, at - from};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (span_find(before, span_of(words[i]), 0) != SIZE_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t
+next_digit(struct span text, size_t at)
+{
+    size_t bytes = 1;
+
+    while (at < text.bytes && digit_at(text, at, &bytes) < 0) {
+        at += bytes;
+    }
+    return at;
+}
+
+/* `is_piece`: cut out of a longer text, so a run at its ends may be part of a
+ * longer one. */
 static void
-put_text(struct buf *out, struct span value)
+put_text(struct buf *out, struct span value, bool is_piece)
 {
     size_t at = 0;
 
     while (at < value.bytes) {
-        size_t end = at;
-        bool digits = is_digit(value.data[at]);
+        size_t from = at;
+        struct run run;
 
-        while (end < value.bytes && is_digit(value.data[end]) == digits) {
-            end++;
+        at = next_digit(value, at);
+        put_part(out, value, from, at - from);
+        if (!read_run(value, at, &run)) {
+            break; /* the end */
         }
-        struct span run = {value.data + at, end - at};
-
-        if (digits && run_is_personal(run)) {
-            put_phone(out, run);
+        if (find_number(value, &run)) {
+            put_phone(out, (struct span){run.digits, run.count});
+        } else if ((run.count >= MASK_ANNOUNCED_DIGITS_MIN &&
+                    is_announced(value, at)) ||
+                   (is_piece && run.count >= MASK_PIECE_DIGITS_MIN &&
+                    (run.from == 0 || run.end == value.bytes))) {
+            buf_put_text(out, "****");
         } else {
-            buf_put_span(out, run);
+            put_part(out, value, run.from, run.end - run.from);
         }
-        at = end;
+        at = run.end;
     }
 }
 
@@ -174,7 +335,10 @@ mask_field(enum mask_role role,
         put_address(scratch, value);
         break;
     case MASK_TEXT:
-        put_text(scratch, value);
+        put_text(scratch, value, false);
+        break;
+    case MASK_PIECE:
+        put_text(scratch, value, true);
         break;
     case MASK_RAW:
         buf_put_text(scratch, "****");

@@ -2,8 +2,9 @@
  * mask: the one door through which personal fields leave the server.
  *
  * Phones, customer numbers, names, addresses and the free text of a ticket are
- * shown whole to a supervisor and masked to everybody else. Every serialiser
- * calls mask_field, so that a new list can't forget it.
+ * masked for everybody; whole only without access control and in the one ticket
+ * that a supervisor unmasks for a reason (unmask.h). Every serialiser calls
+ * mask_field, so that a new list can't forget it.
  *
  * Source    个人信息保护法 art. 51; GB/T 35273-2020, 7.2
  * Effects   none
@@ -16,7 +17,7 @@
 
 enum mask_role {
     MASK_ROLE_VIEWER,    /* sees masked fields */
-    MASK_ROLE_SUPERVISOR /* sees everything */
+    MASK_ROLE_SUPERVISOR /* sees everything: unmasked, or no access control */
 };
 
 enum mask_field {
@@ -24,7 +25,10 @@ enum mask_field {
     MASK_CUSTOMER, /* 995****923: first three, last three */
     MASK_NAME,     /* 张* */
     MASK_ADDRESS,  /* to the street or village */
-    MASK_TEXT,     /* mobile, landline and identity numbers in free text */
+    MASK_TEXT,     /* mobile, landline and identity numbers in free text, also
+                      with gaps, hyphens or full-width digits; any longer number
+                      behind 电话, 户号 and the like */
+    MASK_PIECE,    /* the same, cut out of a text: numbers at its ends, too */
     MASK_RAW       /* a line that could not be read: nothing of it */
 };
 

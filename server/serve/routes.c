@@ -17,6 +17,7 @@
 #include "server/serve/status.h"
 #include "server/serve/stream.h"
 #include "server/serve/ticket_one.h"
+#include "server/serve/unmask.h"
 #include "server/web/web_routes.h"
 
 enum { ROUTES_PATH_BYTES = 64, ROUTES_FACTS_ARENA_BYTES = 64 * 1024 };
@@ -24,7 +25,7 @@ enum { ROUTES_PATH_BYTES = 64, ROUTES_FACTS_ARENA_BYTES = 64 * 1024 };
 static const struct list_source *const sources[] = {
     &tickets_source, &repeat_callers_source, &hot_spots_source,
     &overdue_source, &counters_source,       &indicators_source,
-    &rejects_source,
+    &rejects_source, &audit_source,
 };
 
 static const struct list_form *const forms[] = {
@@ -323,6 +324,8 @@ serve_routes_new(struct http_server *http,
         }
     }
     http_route(http, HTTP_GET, "/v1/tickets/{id}", ticket_handler, routes);
+    http_route(http, HTTP_POST, "/v1/tickets/{id}/unmask", unmask_handler,
+               &routes->context);
     http_route(http, HTTP_GET, "/v1/stream", stream_handler, routes);
     http_route(http, HTTP_GET, "/v1/dictionary", dictionary_handler, routes);
     http_route(http, HTTP_POST, "/v1/explain", explain_handler, routes);

@@ -71,6 +71,10 @@ begin_session(struct access *access,
     char text[SESSION_TEXT_CHARS + 1];
     struct err err = {0};
 
+    if (!access_enter(access_audit(access), request, caller, "sign_in",
+                      (struct span){NULL, 0}, (struct span){NULL, 0})) {
+        return false;
+    }
     if (!sessions_begin(access_sessions(access), caller, clock_mono_us(),
                         text)) {
         (void)err_set(&err, ERR_IO, "the system gives no random bytes");
@@ -206,10 +210,18 @@ static void
 sign_out_handler(struct http_request *request, void *user)
 {
     struct access *access = user;
+    const struct access_caller *caller;
 
     if (!access_same_origin(request, true)) {
         problem_reply(request, 403, "other_origin",
                       "sign out from a page of this server");
+        return;
+    }
+    caller = sessions_find(access_sessions(access),
+                           access_session_text(request), clock_mono_us());
+    if (caller != NULL &&
+        !access_enter(access_audit(access), request, caller, "sign_out",
+                      (struct span){NULL, 0}, (struct span){NULL, 0})) {
         return;
     }
     sessions_end(access_sessions(access), access_session_text(request),

@@ -269,6 +269,7 @@ ticket_filter_read(struct ticket_filter *filter,
                &filter->unit_id, &known);
     filter->nothing = filter->nothing || !known;
     filter->q = params_get(params, "q");
+    filter->role = request->role;
     read_same_caller(filter, request, reader, err);
     return err->code;
 }
@@ -354,12 +355,30 @@ ticket_filter_state(const struct ticket_filter *filter,
            is_same_caller(filter, state) && passes_counters(filter, state);
 }
 
+/* Is q still there when the text is masked? */
+static bool
+is_in_masked(const struct ticket_filter *filter, struct span text)
+{
+    struct buf scratch;
+    bool found;
+
+    if (filter->role == MASK_ROLE_SUPERVISOR) {
+        return true;
+    }
+    buf_init(&scratch, text.bytes * 2 + 64);
+    found = span_find(mask_field(filter->role, MASK_TEXT, text, &scratch),
+                      filter->q, 0) != SIZE_MAX;
+    buf_release(&scratch);
+    return found;
+}
+
 bool
 ticket_filter_text(const struct ticket_filter *filter,
                    const struct record *record)
 {
     return filter->q.bytes == 0 ||
-           span_find(record->ticket.text, filter->q, 0) != SIZE_MAX ||
+           (span_find(record->ticket.text, filter->q, 0) != SIZE_MAX &&
+            is_in_masked(filter, record->ticket.text)) ||
            span_find(record->ticket.id, filter->q, 0) != SIZE_MAX;
 }
 

@@ -35,6 +35,7 @@ struct ticket_filter {
     /* of counters anchored to the due instant: from_us, to_us mean that one */
     bool by_due;
     struct span q; /* borrowed from the query */
+    enum mask_role role;
 
     bool caller_asked; /* of the caller of one ticket */
     uint64_t caller_number;
@@ -53,7 +54,9 @@ enum err_code ticket_filter_read(struct ticket_filter *filter,
 /* The range of accepted_at that has to be looked at. */
 int64_t ticket_filter_scan_from_us(const struct ticket_filter *filter);
 
-/* Does the state pass? `record` is read only when the text is asked for. */
+/* Does the state pass? Words are looked for in what the caller may see, or a
+ * number could be guessed digit by digit. `record` is read only when the text
+ * is asked for. */
 bool ticket_filter_state(const struct ticket_filter *filter,
                          struct query_unit_filter *units,
                          const struct ticket_state *state);

@@ -109,7 +109,7 @@ evidence_mask(enum evidence_field field)
 {
     return field == EVIDENCE_ADDRESS    ? MASK_ADDRESS
            : field == EVIDENCE_CUSTOMER ? MASK_CUSTOMER
-                                        : MASK_TEXT;
+                                        : MASK_PIECE;
 }
 
 static void

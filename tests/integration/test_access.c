@@ -256,6 +256,7 @@ static const struct {
     {HTTP_POST, "/v1/admin/replay", "a"},
     {HTTP_DELETE, "/v1/admin/replay", "a"},
     {HTTP_GET, "/v1/tickets/{id}", "vsa"},
+    {HTTP_POST, "/v1/tickets/{id}/unmask", "sa"},
     {HTTP_GET, "/v1/stream", "vsa"},
     {HTTP_GET, "/v1/dictionary", "vsa"},
     {HTTP_POST, "/v1/explain", "vsa"},
@@ -266,6 +267,7 @@ static const struct {
     {HTTP_GET, "counters", "vsa"},
     {HTTP_GET, "indicators", "vsa"},
     {HTTP_GET, "rejects", "vsa"},
+    {HTTP_GET, "audit", "a"},
     /* clang-format on */
 };
 
@@ -562,6 +564,266 @@ a_file_that_others_may_read_stops_the_start(void **state)
     free(out);
 }
 
+/* ---- masks ---- */
+
+/* Every 11-digit run of `text` that begins like a mobile number. */
+static bool
+holds_mobile(const char *text)
+{
+    size_t run = 0;
+
+    for (const char *c = text;; c++) {
+        if (*c >= '0' && *c <= '9') {
+            run++;
+            continue;
+        }
+        if (run == 11 && c[-11] == '1' && c[-10] >= '3') {
+            return true;
+        }
+        run = 0;
+        if (*c == '\0') {
+            return false;
+        }
+    }
+}
+
+static char *big_answer;
+
+/* The whole answer, chunks and all; scanned for what must not be there. */
+static void
+expect_no_phone(const char *path, const char *token)
+{
+    const struct http_client_request request = {.method = "GET", .path = path};
+    struct http_client *client = NULL;
+    struct http_client_answer got;
+    struct err err = {0};
+    char url[64];
+
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", server.http_port);
+    assert_int_equal(http_client_new(url, 60, &client, &err), ERR_OK);
+    http_client_set_token(client, token);
+    assert_int_equal(http_client_send(client, &request, &got, &err), ERR_OK);
+    if (got.status != 200) {
+        fail_msg("%s: %u %.*s", path, got.status, SPAN_ARGS(got.body));
+    }
+    big_answer = realloc(big_answer, got.body.bytes + 1);
+    assert_non_null(big_answer);
+    memcpy(big_answer, got.body.data, got.body.bytes);
+    big_answer[got.body.bytes] = '\0';
+    for (size_t i = 0; i < got.body.bytes; i++) {
+        big_answer[i] = big_answer[i] == '\0' ? ' ' : big_answer[i];
+    }
+    if (holds_mobile(big_answer)) {
+        fail_msg("%s shows a phone number", path);
+    }
+    http_client_free(&client);
+}
+
+static void
+send_file(const char *name, const char *token)
+{
+    char path[300];
+    char url[64];
+    const char *file = temp_dir_write(&dir, "feed-token", span_of(token));
+    const char *const args[] = {"import", "--to", url, "--token-file",
+                                file,     path,   NULL};
+
+    assert_int_equal(chmod(file, 0600), 0);
+    (void)snprintf(path, sizeof(path), "%s/tests/data/sample/%s",
+                   SUQIU_SOURCE_DIR, name);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", server.http_port);
+    assert_int_equal(run_suqiu(args, (struct span){NULL, 0}, NULL), 0);
+}
+
+static void
+nobody_gets_a_phone_number_from_any_list(void **state)
+{
+    static const char *const roles[] = {"viewer", "supervisor", "admin"};
+    static const char *const lists[] = {
+        "tickets",  "repeat-callers", "hot-spots", "overdue",
+        "counters", "indicators",     "rejects"};
+    static const char *const suffixes[] = {"?limit=1000", ".ndjson", ".csv",
+                                           ".csv?excel=1"};
+    static const char record[] =
+        "{\"id\":\"M-1\",\"accepted_at\":\"2018-01-01 08:00:00\","
+        "\"caller\":\"13812345678\",\"customer\":\"9953788583\","
+        "\"name\":\"张三丰\",\"address\":\"利通区利通街13812345678号\","
+        "\"text\":\"打138-1234-5678，或13912345678\",\"备注\":"
+        "\"13712345678\"}\n{\"id\":\"M-1\",\"event\":\"closed\",\"at\":"
+        "\"2018-01-01 09:00:00\",\"reason\":\"已回电13612345678\"}\n"
+        "not json 13812345678\n";
+    char feed[TOKEN_CHARS + 1];
+    char path[128];
+
+    (void)state;
+    add_token("f", "feed", feed);
+    start();
+    send_file("quarter.ndjson", feed);
+    send_file("events.ndjson", feed);
+    {
+        char headers[256];
+
+        (void)snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\n",
+                       feed);
+        assert_int_equal(
+            ask("POST", "/v1/records", headers, "application/x-ndjson", record),
+            207);
+        assert_false(says("13812345678"));
+    }
+    for (size_t r = 0; r < sizeof(roles) / sizeof(roles[0]); r++) {
+        char token[TOKEN_CHARS + 1];
+
+        add_token(roles[r], roles[r], token);
+        hang_up_until(token, 200);
+        for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+            for (size_t k = 0; k < sizeof(suffixes) / sizeof(suffixes[0]);
+                 k++) {
+                if (strstr(suffixes[k], "limit") != NULL && i >= 4 && i < 6) {
+                    continue; /* these come whole */
+                }
+                (void)snprintf(path, sizeof(path), "/v1/%s%s", lists[i],
+                               suffixes[k]);
+                expect_no_phone(path, token);
+            }
+        }
+        expect_no_phone("/v1/tickets/M-1", token);
+        assert_null(strstr(big_answer, "张三丰"));
+        assert_null(strstr(big_answer, "9953788583"));
+        assert_non_null(strstr(big_answer, "138****5678"));
+        /* A number can't be guessed by looking for it, either. */
+        expect_no_phone("/v1/tickets?q=1391234", token);
+        assert_non_null(strstr(big_answer, "\"total\":0"));
+        expect_no_phone("/v1/tickets?q=139", token);
+        assert_non_null(strstr(big_answer, "M-1"));
+        expect_no_phone("/metrics", token);
+        expect_no_phone("/readyz", token);
+    }
+    free(big_answer);
+    big_answer = NULL;
+}
+
+static unsigned
+unmask(const char *token, const char *id, const char *body)
+{
+    char headers[256];
+    char path[128];
+
+    (void)snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\n",
+                   token);
+    (void)snprintf(path, sizeof(path), "/v1/tickets/%s/unmask", id);
+    return ask("POST", path, headers, "application/json", body);
+}
+
+/* ---- the audit list ---- */
+
+static int
+run_audit(char **out)
+{
+    const char *const args[] = {"audit", "--data", data, NULL};
+
+    return run_suqiu(args, (struct span){NULL, 0}, out);
+}
+
+static void
+what_is_unmasked_and_exported_is_entered_with_its_reason(void **state)
+{
+    static const char record[] =
+        "{\"id\":\"M-1\",\"accepted_at\":\"2018-01-01 08:00:00\","
+        "\"caller\":\"13812345678\",\"text\":\"停电\"}\n";
+    char supervisor[TOKEN_CHARS + 1];
+    char admin[TOKEN_CHARS + 1];
+    char headers[256];
+    char *out;
+
+    (void)state;
+    add_token("王工", "supervisor", supervisor);
+    add_token("a", "admin", admin);
+    start();
+    (void)snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\n",
+                   supervisor);
+    assert_int_equal(
+        ask("POST", "/v1/records", headers, "application/x-ndjson", record),
+        200);
+    /* Without a reason nothing is shown and nothing entered. */
+    assert_int_equal(unmask(supervisor, "M-1", "{}"), 400);
+    assert_int_equal(unmask(supervisor, "M-1", "{\"reason\":\" \"}"), 400);
+    assert_int_equal(unmask(supervisor, "M-2", "{\"reason\":\"客户回访\"}"),
+                     404);
+    assert_int_equal(
+        unmask(supervisor, "M-1", "{\"reason\":\"回访13812345678\"}"), 200);
+    assert_true(says("\"caller\":\"13812345678\""));
+    assert_int_equal(
+        ask("GET", "/v1/tickets.csv?q=13812345678", headers, NULL, NULL), 200);
+    assert_int_equal(ask("HEAD", "/v1/tickets.csv", headers, NULL, NULL), 200);
+    assert_int_equal(get_with_token("/v1/audit", admin), 200);
+    assert_true(says("\"total\":2"));
+    assert_true(says("\"action\":\"unmask\",\"ok\":true,\"who\":\"王工\","
+                     "\"role\":\"supervisor\",\"from\":\"127.0.0.1\","
+                     "\"object\":\"M-1\",\"reason\":\"回访138****5678\""));
+    assert_true(says("\"action\":\"export\""));
+    assert_true(says("/v1/tickets.csv?q=138****5678"));
+    assert_int_equal(get_with_token("/v1/audit?action=unmask", admin), 200);
+    assert_true(says("\"total\":1"));
+    assert_int_equal(get_with_token("/v1/audit?limit=1", admin), 200);
+    assert_true(says("\"next\":\"2\""));
+    assert_int_equal(get_with_token("/v1/audit?limit=1&cursor=2", admin), 200);
+    assert_true(says("\"seq\":1"));
+    assert_true(says("\"next\":null"));
+    assert_int_equal(get_with_token("/v1/audit.csv", admin), 200);
+    assert_int_equal(run_audit(&out), 0);
+    assert_non_null(strstr(out, "the chain is whole"));
+    free(out);
+}
+
+/* Any byte of any entry but the newest line's end. */
+static void
+one_changed_byte_breaks_the_chain(void **state)
+{
+    char token[TOKEN_CHARS + 1];
+    char path[200];
+    char cookie[256];
+    char *out;
+    FILE *file;
+
+    (void)state;
+    add_token("v", "viewer", token);
+    start();
+    sign_in(token, cookie);
+    sign_in(token, cookie);
+    assert_int_equal(get_with_token("/v1/me", "sq_wrong"), 401);
+    server_process_kill(&server);
+    (void)snprintf(path, sizeof(path), "%s/audit/%020d.ndjson", data, 1);
+    assert_int_equal(run_audit(&out), 0);
+    free(out);
+    file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 40, SEEK_SET), 0);
+    assert_int_equal(fputc('9', file), '9');
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(run_audit(&out), 1);
+    assert_non_null(strstr(out, "entry 1: was changed"));
+    free(out);
+}
+
+static void
+without_room_for_an_entry_nothing_is_shown(void **state)
+{
+    char supervisor[TOKEN_CHARS + 1];
+    char path[200];
+
+    (void)state;
+    add_token("s", "supervisor", supervisor);
+    start();
+    /* What stands in the way of the list's first file stands for a full disk:
+     * the entry can't be written. */
+    (void)snprintf(path, sizeof(path), "%s/audit/%020d.ndjson", data, 1);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(get_with_token("/v1/tickets.csv", supervisor), 500);
+    assert_int_equal(get_with_token("/v1/tickets", supervisor), 200);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(get_with_token("/v1/tickets.csv", supervisor), 200);
+}
+
 /* ---- the feed ---- */
 
 static void
@@ -748,6 +1010,10 @@ main(void)
         TEST(a_revoked_token_ends_its_sessions_and_feeds),
         TEST(wrong_tokens_wait_longer_and_do_not_lock_out_the_right_ones),
         TEST(a_file_that_others_may_read_stops_the_start),
+        TEST(nobody_gets_a_phone_number_from_any_list),
+        TEST(what_is_unmasked_and_exported_is_entered_with_its_reason),
+        TEST(one_changed_byte_breaks_the_chain),
+        TEST(without_room_for_an_entry_nothing_is_shown),
         TEST(a_feed_shows_its_token_first),
         TEST(without_tokens_only_this_machine_by_its_own_names),
         TEST(the_command_shows_a_token_once),

@@ -334,7 +334,7 @@ guessing_at_one_token_does_not_lock_out_another(void **state)
     add(&tokens, "one", ACCESS_VIEWER, one);
     add(&tokens, "two", ACCESS_ADMIN, two);
     assert_int_equal(tokens_write(dir.path, &tokens, &err), ERR_OK);
-    assert_int_equal(gate_new(dir.path, &secret, &gate, &err), ERR_OK);
+    assert_int_equal(gate_new(dir.path, &secret, NULL, &gate, &err), ERR_OK);
     assert_true(gate_has_admin(gate));
     memcpy(guess, one, sizeof(guess));
     guess[TOKEN_CHARS - 1] = guess[TOKEN_CHARS - 1] == 'A' ? 'B' : 'A';
@@ -377,7 +377,7 @@ a_broken_file_at_a_reload_leaves_what_held(void **state)
     (void)state;
     add(&tokens, "one", ACCESS_VIEWER, text);
     assert_int_equal(tokens_write(dir.path, &tokens, &err), ERR_OK);
-    assert_int_equal(gate_new(dir.path, &secret, &gate, &err), ERR_OK);
+    assert_int_equal(gate_new(dir.path, &secret, NULL, &gate, &err), ERR_OK);
     generation = gate_generation(gate);
     assert_int_equal(
         secret_write_file(dir.path, "tokens", SPAN_LITERAL("rubbish\n"), &err),

@@ -64,6 +64,21 @@ numbers_of_persons_in_free_text_are_masked(void **state)
     assert_mask(MASK_TEXT, "前期工单：2018010184235843",
                 "前期工单：2018010184235843");
     assert_mask(MASK_TEXT, "停电3次，共12小时", "停电3次，共12小时");
+    assert_mask(MASK_TEXT, "打138 1234 5678找我", "打138****5678找我");
+    assert_mask(MASK_TEXT, "打138-1234-5678。", "打138****5678。");
+    assert_mask(MASK_TEXT, "１３８１２３４５６７８", "138****5678");
+    assert_mask(MASK_TEXT, "+8613812345678", "+861****5678");
+    assert_mask(MASK_TEXT, "0951-6012345，或0951 6012346",
+                "0951****45，或0951****46");
+    assert_mask(MASK_TEXT, "2018-03-04 13812345678", "2018-03-04 138****5678");
+    assert_mask(MASK_TEXT, "13812345678 13912345678",
+                "138****5678 139****5678");
+    assert_mask(MASK_TEXT, "户号：9953788583，电话是6012345",
+                "户号：****，电话是****");
+    assert_mask(MASK_TEXT, "电表底数123456，2018-03-04 09:12",
+                "电表底数123456，2018-03-04 09:12");
+    assert_mask(MASK_PIECE, "打1381234", "打****");
+    assert_mask(MASK_PIECE, "停电7次", "停电7次");
 }
 
 /* ---- parameters ---- */

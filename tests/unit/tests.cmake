@@ -23,6 +23,7 @@ add_cmocka_test(test_csv_rows LABEL unit SOURCES unit/test_csv_rows.c LINK decod
 add_cmocka_test(test_columns LABEL unit SOURCES unit/test_columns.c LINK decode)
 add_cmocka_test(test_access_parts LABEL unit SOURCES unit/test_access_parts.c LINK access)
 target_link_options(test_access_parts PRIVATE -Wl,--wrap=CRYPTO_memcmp)
+add_cmocka_test(test_audit LABEL unit SOURCES unit/test_audit.c LINK access)
 add_cmocka_test(test_http_parse LABEL unit SOURCES unit/test_http_parse.c LINK http)
 add_cmocka_test(test_http LABEL unit SOURCES unit/test_http.c LINK http)
 add_cmocka_test(test_store LABEL unit SOURCES unit/test_store.c LINK ledger)
