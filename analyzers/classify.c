@@ -45,6 +45,9 @@ struct judgement {
 
 struct classify_scratch {
     struct rules_scratch *rules;
+    struct rule_hit_count *tally; /* [rule] */
+    uint32_t *spoke;              /* [rule]: those with hits */
+    size_t spoke_count;
     struct clean_text clean;
     struct rule_hit hits[RULE_HITS_MAX];
     struct judgement judgement;
@@ -93,6 +96,13 @@ classify_scratch_new(const struct dictionary *dictionary,
         return err_set(err, ERR_NO_MEMORY, "the judge's working memory");
     }
     code = rules_scratch_new(dictionary->rules, &scratch->rules, err);
+    scratch->tally =
+        calloc(rules_count(dictionary->rules) + 1, sizeof(*scratch->tally));
+    scratch->spoke =
+        calloc(rules_count(dictionary->rules) + 1, sizeof(*scratch->spoke));
+    if (code == ERR_OK && (scratch->tally == NULL || scratch->spoke == NULL)) {
+        code = err_set(err, ERR_NO_MEMORY, "the rules");
+    }
     if (code != ERR_OK) {
         classify_scratch_free(&scratch);
         return code;
@@ -106,6 +116,8 @@ classify_scratch_free(struct classify_scratch **scratch)
 {
     if (*scratch != NULL) {
         rules_scratch_free(&(*scratch)->rules);
+        free((*scratch)->tally);
+        free((*scratch)->spoke);
         free(*scratch);
         *scratch = NULL;
     }
@@ -607,6 +619,56 @@ judge_text(struct classify_scratch *scratch,
     }
 }
 
+/* Does the rule say something else than what was judged? */
+static bool
+rule_lost(const struct rule *rule, enum ticket_category category)
+{
+    switch (rule->kind) {
+    case RULE_SUBCATEGORY:
+    case RULE_CATEGORY:
+    case RULE_NONE:
+        return (rule->category == category) == (rule->weight < 0);
+    case RULE_TEST_TICKET:
+    case RULE_NOT_UTILITY:
+    case RULE_FALSE_CLAIM:
+        break;
+    }
+    return false;
+}
+
+static void
+tally_hits(struct classify_scratch *scratch, enum ticket_category category)
+{
+    const struct judgement *j = &scratch->judgement;
+
+    for (size_t i = 0; i < j->hit_count; i++) {
+        uint32_t index = scratch->hits[i].rule;
+        struct rule_hit_count *tally = &scratch->tally[index];
+
+        if (tally->hits++ == 0) {
+            scratch->spoke[scratch->spoke_count++] = index;
+        }
+        tally->lost[category] +=
+            rule_lost(rules_get(j->dictionary->rules, index), category);
+    }
+}
+
+struct classify_tally
+classify_tally(const struct classify_scratch *scratch)
+{
+    return (struct classify_tally){scratch->tally, scratch->spoke,
+                                   scratch->spoke_count};
+}
+
+void
+classify_tally_reset(struct classify_scratch *scratch)
+{
+    for (size_t i = 0; i < scratch->spoke_count; i++) {
+        scratch->tally[scratch->spoke[i]] = (struct rule_hit_count){.hits = 0};
+    }
+    scratch->spoke_count = 0;
+}
+
 void
 classify_ticket(const struct dictionary *dictionary,
                 struct classify_scratch *scratch,
@@ -626,6 +688,7 @@ classify_ticket(const struct dictionary *dictionary,
     j->text = ticket->text;
     clean_text(dictionary->cleaner, ticket->text, &scratch->clean);
     judge_text(scratch, ticket->type, out);
+    tally_hits(scratch, out->category);
     if (dictionary->region != NULL) {
         out->region = region_judge(dictionary->region, dictionary->units,
                                    ticket, &out->region_evidence);

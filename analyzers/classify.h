@@ -100,4 +100,20 @@ void classify_ticket(const struct dictionary *dictionary,
                      const struct ticket *ticket,
                      struct verdict *out);
 
+/* How often a rule spoke, and which category was judged where the rule spoke
+ * for another (or against this one). */
+struct rule_hit_count {
+    uint32_t hits;
+    uint32_t lost[TICKET_CATEGORY_COUNT];
+};
+
+/* The rules that spoke since classify_tally_reset; borrowed. */
+struct classify_tally {
+    const struct rule_hit_count *rules; /* [index of the rule] */
+    const uint32_t *spoke;              /* spoke[count]: indexes, each once */
+    size_t count;
+};
+struct classify_tally classify_tally(const struct classify_scratch *scratch);
+void classify_tally_reset(struct classify_scratch *scratch);
+
 #endif /* ANALYZERS_CLASSIFY_H */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "analyzers/taxonomy.h"
+#include "server/base/clock.h"
 
 enum { BATCH_ARENA_BYTES = 256 * 1024 };
 
@@ -66,6 +67,19 @@ judge_init(struct judge *judge, struct rulebook *rulebook, struct err *err)
 }
 
 void
+judge_end(struct judge *judge)
+{
+    struct classify_tally tally = classify_tally(judge->scratch);
+
+    if (tally.count > 0) {
+        rule_hits_add(rulebook_hits(judge->rulebook),
+                      judge->edition->dictionary->rules, &tally,
+                      clock_now_us());
+        classify_tally_reset(judge->scratch);
+    }
+}
+
+void
 judge_release(struct judge *judge)
 {
     decode_free(&judge->decoder);
@@ -88,6 +102,7 @@ judge_follow(struct judge *judge)
         edition_release(&edition);
         return;
     }
+    judge_end(judge);
     classify_scratch_free(&judge->scratch);
     edition_release(&judge->edition);
     judge->scratch = scratch;

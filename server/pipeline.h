@@ -99,6 +99,9 @@ void judge_release(struct judge *judge);
  */
 void judge_follow(struct judge *judge);
 
+/* The batch is filled: count the rules that spoke in it. */
+void judge_end(struct judge *judge);
+
 /* Begin an empty batch: go over to the tables in force, and hold them until
  * batch_reset. Before the first judge_line. */
 void judge_begin(struct judge *judge, struct batch *batch);

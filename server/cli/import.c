@@ -9,6 +9,7 @@
 #include "server/ingest/file_intake.h"
 #include "server/ingest/reject_file.h"
 #include "server/ingest/upload.h"
+#include "server/rulebook/hits_saver.h"
 #include "server/serve/problem.h"
 
 enum { IMPORT_ERRORS_MAX = 100000, IMPORT_SUMMARY_BYTES_MAX = 32 << 20 };
@@ -295,6 +296,7 @@ open_intake(struct run *run, struct err *err)
 
     if (store_open(config->data, STORE_WRITE, &store_options, &run->store,
                    err) != ERR_OK ||
+        hits_load(run->store, run->rulebook, err) != ERR_OK ||
         ledger_open(run->store, run->edition->dictionary, &run->ledger, err) !=
             ERR_OK ||
         writer_new(run->ledger, &writer_options, &run->writer, err) != ERR_OK ||
@@ -359,6 +361,9 @@ close_run(struct run *run)
     (void)!reject_file_close(&run->rejects, &ignored);
     upload_free(&run->upload);
     http_client_free(&run->client);
+    if (run->writer != NULL) {
+        hits_save(run->writer, run->rulebook);
+    }
     writer_free(&run->writer);
     file_intake_free(&run->intake);
     ledger_close(&run->ledger);

@@ -201,7 +201,7 @@ put_csv(struct buf *buf, const struct replay_result *result)
     struct list_writer writer;
 
     list_begin(&writer, &list_form_csv, csv_columns,
-               sizeof(csv_columns) / sizeof(csv_columns[0]), false, buf, NULL);
+               sizeof(csv_columns) / sizeof(csv_columns[0]), NULL, buf, NULL);
     for (size_t i = 0; i < result->move_count; i++) {
         const struct replay_move *move = &result->moves[i];
 

@@ -20,6 +20,7 @@
 #include "server/ingest/facts_intake.h"
 #include "server/ingest/feed.h"
 #include "server/ingest/http_intake.h"
+#include "server/rulebook/hits_saver.h"
 #include "server/rulebook/reclassify.h"
 #include "server/rulebook/reload.h"
 #include "server/rulebook/replay_job.h"
@@ -69,6 +70,7 @@ struct server {
     struct event *ev_hangup;
     struct event *ev_fatal;
     struct event *ev_drain;
+    struct event *ev_hits;
     struct wake fatal_wake;
     bool failed;
     bool draining;
@@ -159,6 +161,18 @@ hangup_cb(evutil_socket_t fd, short what, void *data)
         log_info("tokens read again");
     }
     reload_ask(server->reload);
+}
+
+static void
+hits_cb(evutil_socket_t fd, short what, void *data)
+{
+    struct server *server = data;
+
+    (void)fd;
+    (void)what;
+    if (!server->draining) {
+        hits_save(server->writer, server->rulebook);
+    }
 }
 
 /* --- new tables --------------------------------------------------------- */
@@ -266,7 +280,8 @@ open_ledger(struct server *server, struct err *err)
                   &server->gate, err) != ERR_OK)) {
         return err->code;
     }
-    if (ledger_open(server->store, server->edition->dictionary, &server->ledger,
+    if (hits_load(server->store, server->rulebook, err) != ERR_OK ||
+        ledger_open(server->store, server->edition->dictionary, &server->ledger,
                     err) != ERR_OK ||
         writer_new(server->ledger, &writer_options, &server->writer, err) !=
             ERR_OK) {
@@ -293,6 +308,12 @@ static const struct dictionary *
 tell_dictionary(void *data)
 {
     return ((struct server *)data)->edition->dictionary;
+}
+
+static const double *
+tell_rule_us(void *data)
+{
+    return atomic_load(&((struct server *)data)->edition->rule_us);
 }
 
 static struct edition *
@@ -387,6 +408,8 @@ open_routes(struct server *server, struct err *err)
     }
     context.replay = server->replay;
     context.reload = server->reload;
+    context.rule_hits = rulebook_hits(server->rulebook);
+    context.rule_us = tell_rule_us;
     context.reclassify = server->reclassify;
     if (facts_intake_new(server->base, server->writer, &server->facts, err) !=
         ERR_OK) {
@@ -451,6 +474,8 @@ open_intakes(struct server *server, struct err *err)
 static enum err_code
 open_loop(struct server *server, struct err *err)
 {
+    const struct timeval hits_period = {RULE_HITS_SAVE_S, 0};
+
     server->base = event_base_new();
     if (server->base == NULL) {
         return err_set(err, ERR_NO_MEMORY, "event loop");
@@ -464,9 +489,12 @@ open_loop(struct server *server, struct err *err)
     server->ev_fatal = event_new(server->base, wake_fd(&server->fatal_wake),
                                  EV_READ, fatal_cb, server);
     server->ev_drain = event_new(server->base, -1, 0, drain_cb, server);
+    server->ev_hits = event_new(server->base, -1, EV_PERSIST, hits_cb, server);
     if (server->ev_term == NULL || server->ev_int == NULL ||
         server->ev_hangup == NULL || server->ev_fatal == NULL ||
-        server->ev_drain == NULL || event_add(server->ev_term, NULL) != 0 ||
+        server->ev_drain == NULL || server->ev_hits == NULL ||
+        event_add(server->ev_hits, &hits_period) != 0 ||
+        event_add(server->ev_term, NULL) != 0 ||
         event_add(server->ev_int, NULL) != 0 ||
         event_add(server->ev_hangup, NULL) != 0 ||
         event_add(server->ev_fatal, NULL) != 0) {
@@ -540,6 +568,9 @@ close_server(struct server *server)
     replay_job_free(&server->replay);
     feed_free(&server->feed);
     imports_free(&server->imports);
+    if (server->writer != NULL) {
+        hits_save(server->writer, server->rulebook);
+    }
     writer_free(&server->writer);
     http_server_free(&server->http);
     imports_http_free(&server->imports_http);
@@ -547,9 +578,9 @@ close_server(struct server *server)
     serve_routes_free(&server->routes);
     http_intake_free(&server->intake);
     facts_intake_free(&server->facts);
-    struct event *events[] = {server->ev_term, server->ev_int,
+    struct event *events[] = {server->ev_term,   server->ev_int,
                               server->ev_hangup, server->ev_fatal,
-                              server->ev_drain};
+                              server->ev_drain,  server->ev_hits};
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i] != NULL) {

@@ -247,6 +247,7 @@ submit(struct feed_connection *connection, struct batch *batch)
 {
     struct feed_worker *worker = connection->worker;
 
+    judge_end(&worker->judge);
     batch->last_line = connection->line_count;
     batch->owner = connection;
     batch->done = worker->done;

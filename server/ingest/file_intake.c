@@ -113,6 +113,7 @@ take_batch(struct file_intake *intake)
 static void
 submit(struct file_intake *intake, struct batch *batch)
 {
+    judge_end(&intake->judge);
     batch->source = "import";
     batch->done = intake->done;
     batch->owner = intake;

@@ -306,6 +306,7 @@ step(struct http_job *job)
         finish_if_done(job);
         return;
     }
+    judge_end(&intake->judge);
     batch->source = "http";
     batch->owner = job;
     batch->done = intake->done;

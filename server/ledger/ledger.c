@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "analyzers/taxonomy.h"
@@ -1417,6 +1418,28 @@ ledger_put_reclassify(struct ledger *ledger,
     put_zigzag(&w, mark->ended_us);
     return store_put(ledger->store, ledger->txn, STORE_META,
                      SPAN_LITERAL("reclassify"),
+                     (struct span){(char *)room, byte_writer_used(&w)}, 0, err);
+}
+
+enum err_code
+ledger_put_rule_hits(struct ledger *ledger,
+                     const struct ledger_rule_hits *hits,
+                     struct err *err)
+{
+    uint8_t room[128];
+    struct byte_writer w = byte_writer_on(room, sizeof(room));
+    char key[sizeof("rule/") + LEDGER_RULE_BYTES_MAX];
+
+    (void)snprintf(key, sizeof(key), "rule/%s", hits->rule);
+    put_u8(&w, 1);
+    put_varint(&w, hits->ever);
+    put_zigzag(&w, hits->day);
+    put_varint(&w, hits->today);
+    put_zigzag(&w, hits->last_us);
+    for (int c = 0; c < TICKET_CATEGORY_COUNT; c++) {
+        put_varint(&w, hits->lost[c]);
+    }
+    return store_put(ledger->store, ledger->txn, STORE_META, span_of(key),
                      (struct span){(char *)room, byte_writer_used(&w)}, 0, err);
 }
 

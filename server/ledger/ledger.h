@@ -43,7 +43,8 @@ enum ledger_outcome {
 enum {
     LEDGER_TICK_CLOCKS_MAX = 20000,  /* clocks judged in one batch */
     LEDGER_REJECT_BYTES_MAX = 16384, /* of a refused line that are kept */
-    LEDGER_FACT_NAME_BYTES_MAX = 200
+    LEDGER_FACT_NAME_BYTES_MAX = 200,
+    LEDGER_RULE_BYTES_MAX = 47 /* id of a rule */
 };
 
 /*
@@ -146,6 +147,21 @@ struct ledger_reclassify {
 enum err_code ledger_put_reclassify(struct ledger *ledger,
                                     const struct ledger_reclassify *mark,
                                     struct err *err) MUST_CHECK;
+
+/* How often a rule spoke. Not exact: counted in memory, written now and then.
+ */
+struct ledger_rule_hits {
+    char rule[LEDGER_RULE_BYTES_MAX + 1];
+    uint64_t ever;
+    int32_t day; /* Shanghai; of `today` */
+    uint64_t today;
+    int64_t last_us;                      /* 0: never */
+    uint64_t lost[TICKET_CATEGORY_COUNT]; /* to which category */
+};
+/* Replaces what is stored of the rule. */
+enum err_code ledger_put_rule_hits(struct ledger *ledger,
+                                   const struct ledger_rule_hits *hits,
+                                   struct err *err) MUST_CHECK;
 
 /* The dictionary in use. Writer thread. */
 const struct dictionary *ledger_dictionary(const struct ledger *ledger);

@@ -179,6 +179,63 @@ reader_reclassify(const struct reader *reader,
     return !r.failed;
 }
 
+/* False: this is not what ledger_put_rule_hits writes. */
+static bool
+decode_rule_hits(const MDB_val *key,
+                 const MDB_val *value,
+                 struct ledger_rule_hits *out)
+{
+    size_t prefix = sizeof("rule/") - 1;
+    struct byte_reader r = byte_reader_on(value->mv_data, value->mv_size);
+
+    *out = (struct ledger_rule_hits){.ever = 0};
+    if (key->mv_size - prefix > LEDGER_RULE_BYTES_MAX || get_u8(&r) != 1) {
+        return false;
+    }
+    memcpy(out->rule, (const char *)key->mv_data + prefix,
+           key->mv_size - prefix);
+    out->ever = get_varint(&r);
+    out->day = (int32_t)get_zigzag(&r);
+    out->today = get_varint(&r);
+    out->last_us = get_zigzag(&r);
+    for (int c = 0; c < TICKET_CATEGORY_COUNT; c++) {
+        out->lost[c] = get_varint(&r);
+    }
+    return !r.failed;
+}
+
+enum err_code
+reader_rule_hits(const struct reader *reader,
+                 reader_visit_rule *visit,
+                 void *data,
+                 struct err *err)
+{
+    static const char prefix[] = "rule/";
+    MDB_val key = {sizeof(prefix) - 1, (void *)(uintptr_t)prefix};
+    MDB_val value;
+    MDB_cursor *cursor;
+    int rc =
+        mdb_cursor_open(reader->txn, reader->store->db[STORE_META], &cursor);
+
+    if (rc != 0) {
+        return store_err(err, rc, "rules");
+    }
+    for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE); rc == 0;
+         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+        struct ledger_rule_hits hits;
+
+        if (key.mv_size < sizeof(prefix) - 1 ||
+            memcmp(key.mv_data, prefix, sizeof(prefix) - 1) != 0) {
+            break;
+        }
+        if (decode_rule_hits(&key, &value, &hits) && !visit(data, &hits)) {
+            break;
+        }
+    }
+    mdb_cursor_close(cursor);
+    return rc == 0 || rc == MDB_NOTFOUND ? ERR_OK : store_err(err, rc, "rules");
+}
+
 enum err_code
 reader_record(const struct reader *reader,
               uint64_t seq,

@@ -48,6 +48,13 @@ bool reader_reclassify(const struct reader *reader,
                        struct ledger_reclassify *out,
                        struct err *err);
 
+/* Every rule that spoke since the store was made, by id; not exact. */
+typedef bool reader_visit_rule(void *data, const struct ledger_rule_hits *hits);
+enum err_code reader_rule_hits(const struct reader *reader,
+                               reader_visit_rule *visit,
+                               void *data,
+                               struct err *err) MUST_CHECK;
+
 /* A record of the log: the version in force is state.record_seq; events are
  * chained from state.last_event_seq by record.previous. */
 enum err_code reader_record(const struct reader *reader,

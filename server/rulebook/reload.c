@@ -21,12 +21,15 @@ struct reload {
     struct wake wake;
     struct event *ev_ended;
 
-    bool running; /* loop's thread only */
-    bool again;   /* asked for while one runs */
-    bool any;     /* `result` is of a reload */
+    bool running;   /* loop's thread only */
+    bool measuring; /* the thread measures only */
+    bool again;     /* asked for while one runs */
+    bool any;       /* `result` is of a reload */
     pthread_t thread;
     reload_done *done;
     void *done_data;
+    reload_done *waiting; /* for the end of measuring */
+    void *waiting_data;
     struct reload_result result; /* the thread's while it runs */
     struct reload_result last;
     struct reload_counts counts;
@@ -143,20 +146,27 @@ compare(struct reload_result *result,
 
 static enum err_code
 check_rules(struct reload_result *result,
-            const struct dictionary *dictionary,
+            struct edition *edition,
             struct err *err)
 {
+    const struct dictionary *dictionary = edition->dictionary;
+    double *rule_us =
+        calloc(rules_count(dictionary->rules) + 1, sizeof(*rule_us));
     struct rule_check check = {.finding = note_finding,
                                .data = result,
+                               .rule_us = rule_us,
                                .rule_us_max = RELOAD_RULE_US_MAX};
 
     if (rule_check_sentences(dictionary, &check, err) != ERR_OK ||
         rule_check_cost(dictionary, &check, err) != ERR_OK) {
         (void)note_error(result, err);
-    } else if (check.findings > 0) {
-        (void)err_set(err, ERR_BAD_TABLE, "rules contradict their sentences");
+        free(rule_us);
+        return err->code;
     }
-    return err->code;
+    atomic_store(&edition->rule_us, rule_us);
+    return check.findings == 0 ? ERR_OK
+                               : err_set(err, ERR_BAD_TABLE,
+                                         "rules contradict their sentences");
 }
 
 /* Put it in force unless it is what is in force. */
@@ -182,6 +192,20 @@ take(struct reload *reload, struct edition *next)
     edition_release(&was);
 }
 
+/* No reload: look how long the rules in force take. */
+static void *
+measure_thread(void *data)
+{
+    struct reload *reload = data;
+    struct edition *edition = rulebook_hold(reload->rulebook);
+
+    (void)prctl(PR_SET_NAME, "suqiu-measure");
+    edition_measure(edition);
+    edition_release(&edition);
+    wake_signal(&reload->wake);
+    return NULL;
+}
+
 static void *
 reload_thread(void *data)
 {
@@ -193,7 +217,7 @@ reload_thread(void *data)
     (void)prctl(PR_SET_NAME, "suqiu-reload");
     if (edition_build(&reload->options, note_error, result, &next, &err) ==
             ERR_OK &&
-        check_rules(result, next->dictionary, &err) == ERR_OK) {
+        check_rules(result, next, &err) == ERR_OK) {
         take(reload, next);
     } else {
         struct edition *was = rulebook_hold(reload->rulebook);
@@ -250,6 +274,26 @@ log_result(const struct reload_result *result)
     }
 }
 
+/* What was asked for meanwhile. */
+static void
+go_on(struct reload *reload)
+{
+    struct err err = {0};
+
+    if (reload->waiting != NULL) {
+        reload_done *done = reload->waiting;
+
+        reload->waiting = NULL;
+        if (start(reload, done, reload->waiting_data, &err) != ERR_OK) {
+            (void)note_error(&reload->last, &err);
+            done(reload->waiting_data, &reload->last);
+        }
+    } else if (reload->again) {
+        reload->again = false;
+        reload_ask(reload);
+    }
+}
+
 static void
 ended_cb(evutil_socket_t fd, short what, void *data)
 {
@@ -263,6 +307,11 @@ ended_cb(evutil_socket_t fd, short what, void *data)
     }
     (void)pthread_join(reload->thread, NULL);
     reload->running = false;
+    if (reload->measuring) {
+        reload->measuring = false;
+        go_on(reload);
+        return;
+    }
     reload->result.took_us = clock_mono_us() - reload->result.took_us;
     result_release(&reload->last);
     reload->last = reload->result;
@@ -278,10 +327,7 @@ ended_cb(evutil_socket_t fd, short what, void *data)
     if (reload->done != NULL) {
         reload->done(reload->done_data, &reload->last);
     }
-    if (reload->again) {
-        reload->again = false;
-        reload_ask(reload);
-    }
+    go_on(reload);
 }
 
 enum err_code
@@ -346,6 +392,11 @@ reload_start(struct reload *reload,
              void *done_data,
              struct err *err)
 {
+    if (reload->measuring && reload->waiting == NULL) {
+        reload->waiting = done;
+        reload->waiting_data = done_data;
+        return ERR_OK;
+    }
     if (reload->running) {
         return err_set(err, ERR_BUSY,
                        "a reload is under way; ask again when it has ended");
@@ -362,6 +413,16 @@ reload_ask(struct reload *reload)
         reload->again = true;
     } else if (start(reload, NULL, NULL, &err) != ERR_OK) {
         log_error("err=%s ctx=\"%s\"", err_code_name(err.code), err.detail);
+    }
+}
+
+void
+reload_measure(struct reload *reload)
+{
+    if (!reload->running &&
+        pthread_create(&reload->thread, NULL, measure_thread, reload) == 0) {
+        reload->running = true;
+        reload->measuring = true;
     }
 }
 

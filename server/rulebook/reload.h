@@ -81,6 +81,10 @@ enum err_code reload_start(struct reload *reload,
 /* The same without an answer; while one runs another follows it. */
 void reload_ask(struct reload *reload);
 
+/* Measure how long the rules in force take (edition_measure), on the thread of
+ * reloads; nothing happens while that is busy. */
+void reload_measure(struct reload *reload);
+
 /* NULL before the first one ended. Loop's thread. */
 const struct reload_result *reload_last(const struct reload *reload);
 

@@ -265,6 +265,9 @@ check_cost(struct bench *bench,
              "its gaps smaller bounds or its words more letters",
              worst / 1e3, check->rule_us_max / 1e3);
     }
+    if (check->rule_us != NULL) {
+        check->rule_us[index] = worst;
+    }
     if (worst > check->slowest_us) {
         check->slowest_us = worst;
         check->slowest_rule = rule->id;

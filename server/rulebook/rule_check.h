@@ -20,6 +20,7 @@ typedef void rule_check_finding(void *data, struct span text);
 struct rule_check {
     rule_check_finding *finding;
     void *data;
+    double *rule_us;    /* [rule], filled by rule_check_cost; may be NULL */
     double rule_us_max; /* of one rule on one hostile text, processor time */
 
     size_t findings;

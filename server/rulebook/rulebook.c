@@ -9,12 +9,14 @@
 
 #include "server/base/clock.h"
 #include "server/base/dict_files.h"
+#include "server/rulebook/rule_check.h"
 
 struct rulebook {
     pthread_mutex_t lock; /* over all of it */
     struct edition *_Atomic current;
     const struct wake *wakes[RULEBOOK_WAKES_MAX];
     size_t wake_count;
+    struct rule_hits *hits;
 };
 
 /* ---- editions ---- */
@@ -35,6 +37,7 @@ edition_free(struct edition *edition)
         free(edition->tables[i].path);
     }
     free(edition->tables);
+    free((double *)(uintptr_t)atomic_load(&edition->rule_us));
     columns_free(&edition->columns);
     dictionary_free(&edition->dictionary);
     free(edition);
@@ -149,6 +152,31 @@ edition_build(const struct edition_options *options,
     return ERR_OK;
 }
 
+static void
+ignore_finding(void *data, struct span text)
+{
+    (void)data;
+    (void)text;
+}
+
+void
+edition_measure(struct edition *edition)
+{
+    size_t rules = rules_count(edition->dictionary->rules);
+    double *rule_us = calloc(rules + 1, sizeof(*rule_us));
+    struct rule_check check = {.finding = ignore_finding,
+                               .rule_us_max = RULE_CHECK_US_MAX,
+                               .rule_us = rule_us};
+    struct err err = {0};
+
+    if (rule_us == NULL || atomic_load(&edition->rule_us) != NULL ||
+        rule_check_cost(edition->dictionary, &check, &err) != ERR_OK) {
+        free(rule_us);
+        return;
+    }
+    atomic_store(&edition->rule_us, rule_us);
+}
+
 /* ---- the one in force ---- */
 
 enum err_code
@@ -156,7 +184,14 @@ rulebook_new(struct edition *first, struct rulebook **out, struct err *err)
 {
     struct rulebook *rulebook = calloc(1, sizeof(*rulebook));
 
-    if (rulebook == NULL || pthread_mutex_init(&rulebook->lock, NULL) != 0) {
+    if (rulebook != NULL) {
+        rulebook->hits = rule_hits_new();
+    }
+    if (rulebook == NULL || rulebook->hits == NULL ||
+        pthread_mutex_init(&rulebook->lock, NULL) != 0) {
+        if (rulebook != NULL) {
+            rule_hits_free(&rulebook->hits);
+        }
         free(rulebook);
         return err_set(err, ERR_NO_MEMORY, "the tables");
     }
@@ -175,9 +210,16 @@ rulebook_free(struct rulebook **rulebook)
     }
     last = atomic_load(&(*rulebook)->current);
     edition_release(&last);
+    rule_hits_free(&(*rulebook)->hits);
     (void)pthread_mutex_destroy(&(*rulebook)->lock);
     free(*rulebook);
     *rulebook = NULL;
+}
+
+struct rule_hits *
+rulebook_hits(struct rulebook *rulebook)
+{
+    return rulebook->hits;
 }
 
 struct edition *

@@ -20,6 +20,7 @@
 #include "server/base/config.h"
 #include "server/base/wake.h"
 #include "server/decode/columns.h"
+#include "server/rulebook/rule_hits.h"
 
 enum { RULEBOOK_WAKES_MAX = 128 };
 
@@ -35,6 +36,9 @@ struct edition {
     struct edition_table *tables; /* sorted by path */
     size_t table_count;
     int64_t loaded_at_us;
+    /* Processor time of each rule on the worst hostile text, microseconds;
+     * NULL until edition_measure. */
+    const double *_Atomic rule_us;
     _Atomic unsigned uses;
 };
 
@@ -69,6 +73,9 @@ struct edition *edition_hold(struct edition *edition);
 /* Let go; the last one frees it. Accepts NULL, sets it to NULL. */
 void edition_release(struct edition **edition);
 
+/* Measure the rules once. Cost: rule_check_cost. One thread at a time. */
+void edition_measure(struct edition *edition);
+
 struct rulebook;
 
 /* `first` is taken over on ERR_OK. */
@@ -77,6 +84,9 @@ enum err_code rulebook_new(struct edition *first,
                            struct err *err) MUST_CHECK;
 /* Nobody may be inside a call; others may still hold editions. */
 void rulebook_free(struct rulebook **rulebook);
+
+/* How often the rules spoke, of all editions. Borrowed until rulebook_free. */
+struct rule_hits *rulebook_hits(struct rulebook *rulebook);
 
 /* The edition in force, held for the caller. Any thread. */
 struct edition *rulebook_hold(struct rulebook *rulebook);

@@ -76,6 +76,9 @@ struct serve_context {
     struct reload *reload;
     struct reclassify *reclassify;
     struct replay_job *replay;
+    struct rule_hits *rule_hits; /* NULL: nothing is counted */
+    /* edition.rule_us of the dictionary in force; may be NULL */
+    const double *(*rule_us)(void *data);
     void *data; /* first argument of all of the above */
 };
 

@@ -14,5 +14,6 @@ extern const struct list_source counters_source;       /* counters_list.c */
 extern const struct list_source indicators_source;     /* indicators_list.c */
 extern const struct list_source rejects_source;        /* rejects.c */
 extern const struct list_source audit_source;          /* audit_list.c */
+extern const struct list_source rules_source;          /* rules_list.c */
 
 #endif /* SERVE_LISTS_H */

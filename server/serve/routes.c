@@ -25,7 +25,7 @@ enum { ROUTES_PATH_BYTES = 64, ROUTES_FACTS_ARENA_BYTES = 64 * 1024 };
 static const struct list_source *const sources[] = {
     &tickets_source, &repeat_callers_source, &hot_spots_source,
     &overdue_source, &counters_source,       &indicators_source,
-    &rejects_source, &audit_source,
+    &rejects_source, &rules_source,          &audit_source,
 };
 
 static const struct list_form *const forms[] = {

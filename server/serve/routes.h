@@ -2,7 +2,7 @@
  * routes: the reading side of the HTTP API, bound to its paths.
  *
  *   GET /v1/tickets /v1/repeat-callers /v1/hot-spots /v1/overdue /v1/counters
- *       /v1/indicators /v1/rejects     each also .ndjson and .csv
+ *       /v1/indicators /v1/rejects /v1/rules     each also .ndjson and .csv
  *   GET /v1/tickets/{id} /v1/dictionary /v1/stream
  *   POST /v1/explain
  *   PUT /v1/facts

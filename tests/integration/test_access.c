@@ -268,6 +268,7 @@ static const struct {
     {HTTP_GET, "indicators", "vsa"},
     {HTTP_GET, "rejects", "vsa"},
     {HTTP_GET, "audit", "a"},
+    {HTTP_GET, "rules", "vsa"},
     /* clang-format on */
 };
 
