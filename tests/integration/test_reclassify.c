@@ -18,7 +18,7 @@
 #include "tests/lib/server_process.h"
 #include "tests/lib/temp_dir.h"
 
-enum { MANY = 12000, KILLS = 6, POSTED = 40 };
+enum { MANY = 9000, KILLS = 4, POSTED = 40 };
 
 static const char *const texts[] = {
     "这个月停了七回电，打电话没人管",
@@ -358,7 +358,7 @@ write_many(const char *path)
                       "{\"id\":\"M%07d\",\"accepted_at\":\"2018-%02d-%02d "
                       "%02d:00:00\",\"caller\":\"199%08d\",\"text\":\"%s，"
                       "第%d次\"}\n",
-                      i, 1 + i / 4000, 1 + i / 150 % 28, i % 24, i % 3001,
+                      i, 1 + i / 3000, 1 + i / 120 % 28, i % 24, i % 3001,
                       texts[i % (int)(sizeof(texts) / sizeof(texts[0]))], i);
     }
     assert_int_equal(fclose(file), 0);
