@@ -104,6 +104,7 @@ struct http_request {
     bool body_whole;
     struct http_chunk chunk;
     struct buf reply_headers;
+    bool has_content_policy;
     bool has_cache_control;
     bool streaming;
     bool stream_chunked;
@@ -424,16 +425,21 @@ http_reply_header(struct http_request *request,
         assert(c >= 0x20 && c != 0x7F);
     }
     buf_put_text(&request->reply_headers, "\r\n");
+    if (strcasecmp(name, "content-security-policy") == 0) {
+        request->has_content_policy = true;
+    }
     if (strcasecmp(name, "cache-control") == 0) {
         request->has_cache_control = true;
     }
 }
 
-/* On every answer: nothing but our own files may be loaded, run or framed. */
-static const char safety_headers[] =
+/* On every answer that has no policy of its own: nothing but our own files may
+ * be loaded, run or framed. */
+static const char content_policy[] =
     "Content-Security-Policy: default-src 'self'; img-src 'self' data:; "
     "object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\n"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\n";
+static const char safety_headers[] =
     "X-Content-Type-Options: nosniff\r\n"
     "X-Frame-Options: DENY\r\n"
     "Referrer-Policy: no-referrer\r\n"
@@ -461,8 +467,9 @@ put_reply_head(struct http_request *request,
     conn->server->counts.replies_total[status / 100]++;
     (void)evbuffer_add_printf(out,
                               "HTTP/1.1 %u %s\r\nDate: %s\r\n"
-                              "%s",
+                              "%s%s",
                               status, http_status_text(status), date,
+                              request->has_content_policy ? "" : content_policy,
                               safety_headers);
     if (content_type != NULL) {
         (void)evbuffer_add_printf(out, "Content-Type: %s\r\n", content_type);

@@ -14,6 +14,7 @@
 #include "server/serve/http.h"
 #include "server/serve/lists.h"
 #include "server/serve/problem.h"
+#include "server/serve/report_route.h"
 #include "server/serve/status.h"
 #include "server/serve/stream.h"
 #include "server/serve/ticket_one.h"
@@ -47,6 +48,7 @@ struct serve_routes {
     struct http_server *http;
     struct serve_context context;
     struct exports *exports;
+    struct report_route *report;
     struct stream_hub *stream; /* NULL: without a loop */
     struct list_route lists[SOURCE_COUNT * FORM_COUNT];
 };
@@ -303,6 +305,8 @@ serve_routes_new(struct http_server *http,
     routes->http = http;
     routes->context = *context;
     if (exports_new(&routes->context, &routes->exports, err) != ERR_OK ||
+        report_route_new(http, &routes->context, &routes->report, err) !=
+            ERR_OK ||
         (context->events != NULL &&
          stream_hub_new(&routes->context, &routes->stream, err) != ERR_OK)) {
         serve_routes_free(&routes);
@@ -366,6 +370,7 @@ serve_routes_free(struct serve_routes **routes)
     if (*routes == NULL) {
         return;
     }
+    report_route_free(&(*routes)->report);
     exports_free(&(*routes)->exports);
     stream_hub_free(&(*routes)->stream);
     free(*routes);

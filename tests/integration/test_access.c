@@ -257,6 +257,7 @@ static const struct {
     {HTTP_DELETE, "/v1/admin/replay", "a"},
     {HTTP_GET, "/v1/tickets/{id}", "vsa"},
     {HTTP_POST, "/v1/tickets/{id}/unmask", "sa"},
+    {HTTP_GET, "/v1/report", "vsa"},
     {HTTP_GET, "/v1/stream", "vsa"},
     {HTTP_GET, "/v1/dictionary", "vsa"},
     {HTTP_POST, "/v1/explain", "vsa"},

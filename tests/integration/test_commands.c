@@ -150,7 +150,7 @@ the_report_says_what_is_wrong_with_its_flags(void **state)
     assert_int_equal(RUN("report", "--data", data, "--from", "2018-01-01",
                          "--to", "2018-01-31", "--format", "pdf"),
                      2);
-    assert_said("text, csv or json");
+    assert_said("html or xlsx");
     assert_int_equal(RUN("report", "--data", data, "--from", "2018-01-01",
                          "--to", "2018-01-31", "--unit", "没有"),
                      3);

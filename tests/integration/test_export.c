@@ -399,6 +399,66 @@ clients_that_go_away_leave_no_workbook_behind(void **state)
     server_process_start(&server, data, NULL);
 }
 
+#define QUARTER "from=2018-01-01&to=2018-03-31"
+
+static void
+a_report_says_the_same_in_every_form(void **state)
+{
+    char json[160];
+    char workbook[160];
+    char page[160];
+    char command[1024];
+    size_t bytes;
+    char *text;
+
+    (void)state;
+    save("/v1/report?" QUARTER, "report.json", json, sizeof(json));
+    assert_string_equal(answer.type, "application/json");
+    save("/v1/report?format=xlsx&" QUARTER, "report.xlsx", workbook,
+         sizeof(workbook));
+    save("/v1/report?format=html&" QUARTER, "report.html", page, sizeof(page));
+    (void)snprintf(command, sizeof(command), "%s %s %s %s %s", PYTHON_PROGRAM,
+                   SUQIU_SOURCE_DIR "/tests/integration/check_report.py", json,
+                   workbook, page);
+    assert_int_equal(system(command), 0);
+    assert_true(span_holds(get("/v1/report?format=csv&" QUARTER), "投诉占比%"));
+    assert_true(span_holds(get("/v1/report?format=text&" QUARTER), "投诉构成"));
+
+    text = raw("/v1/report?format=html&" QUARTER, "", &bytes);
+    assert_non_null(strstr(text, "default-src 'none'; style-src"));
+    assert_null(strstr(text, "default-src 'self'"));
+    free(text);
+}
+
+static void
+a_report_says_what_is_wrong_with_its_question(void **state)
+{
+    static const struct {
+        const char *query;
+        unsigned status;
+        const char *words;
+    } bad[] = {{"", 400, "from DATE"},
+               {"?from=2018-01-01", 400, "to DATE"},
+               {"?from=2018-02-01&to=2018-01-01", 400, "lies before"},
+               {"?format=pdf&" QUARTER, 400, "html or xlsx"},
+               {"?unit=none&" QUARTER, 404, "no ticket is of the unit"},
+               {"?formt=json&" QUARTER, 400, "format"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char path[160];
+        const struct http_client_request request = {.method = "GET",
+                                                    .path = path};
+
+        (void)snprintf(path, sizeof(path), "/v1/report%s", bad[i].query);
+        assert_int_equal(server_process_request(&server, &request, &answer),
+                         bad[i].status);
+        if (!span_holds(answer.body, bad[i].words)) {
+            fail_msg("%s: %.*s", path, SPAN_ARGS(answer.body));
+        }
+    }
+}
+
 int
 main(void)
 {
@@ -407,6 +467,8 @@ main(void)
         cmocka_unit_test(csv_of_every_encoding_is_the_same_text),
         cmocka_unit_test(a_client_that_knows_the_page_gets_304),
         cmocka_unit_test(answers_are_compressed_for_whom_it_pleases),
+        cmocka_unit_test(a_report_says_the_same_in_every_form),
+        cmocka_unit_test(a_report_says_what_is_wrong_with_its_question),
         cmocka_unit_test(clients_that_go_away_leave_no_workbook_behind),
     };
 

@@ -1,6 +1,6 @@
 /* The report as one JSON object, for programs. */
 #include "server/base/json_out.h"
-#include "server/cli/report_internal.h"
+#include "server/report/report_internal.h"
 
 static void
 put_time(struct json_out *json, const char *key, int64_t at_us)

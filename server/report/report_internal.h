@@ -1,11 +1,25 @@
 /* What the forms of the report share: report.c gathers, report_text.c,
- * report_json.c and report_csv.c write. Nobody else includes it. */
-#ifndef CLI_REPORT_INTERNAL_H
-#define CLI_REPORT_INTERNAL_H
+ * report_json.c, report_csv.c, report_html.c and report_xlsx.c write. Nobody
+ * else includes it. */
+#ifndef REPORT_REPORT_INTERNAL_H
+#define REPORT_REPORT_INTERNAL_H
 
-#include "server/base/buf.h"
+#include "server/report/report.h"
 #include "server/serve/indicator_values.h"
 #include "server/serve/query.h"
+
+/* A stretch of the period: a day, a week or a month. */
+enum {
+    REPORT_TREND_MAX = 420,
+    REPORT_TREND_DAYS = 45,  /* a longer period is shown by weeks … */
+    REPORT_TREND_WEEKS = 200 /* … and one of more days than this by months */
+};
+struct report_trend {
+    char name[PERIOD_NAME_BYTES]; /* "2018-03-31", "2018-W05", "2018-03" */
+    uint64_t received;
+    uint64_t complaints;
+    uint64_t repeats;
+};
 
 struct report {
     const struct reader *reader;
@@ -18,13 +32,18 @@ struct report {
     struct span unit;          /* path; empty = all */
     uint64_t complaints_total; /* any region */
     struct indicator_answer answers[INDICATORS_MAX];
+    struct report_trend trend[REPORT_TREND_MAX];
+    size_t trend_count;
 };
-
-enum { REPORT_BYTES_MAX = 64 * 1024 * 1024 };
 
 void report_put_text(struct buf *buf, const struct report *report);
 void report_put_json(struct buf *buf, const struct report *report);
 void report_put_csv(struct buf *buf, const struct report *report);
+void report_put_html(struct buf *buf, const struct report *report);
+/* Through a temporary file in $TMPDIR. Errors  IO, DISK_FULL */
+enum err_code report_put_xlsx(struct buf *buf,
+                              const struct report *report,
+                              struct err *err) MUST_CHECK;
 
 /* 100 * part / whole, rounded to hundredths; 0 of nothing. */
 double report_percent(uint64_t part, uint64_t whole);
@@ -45,4 +64,4 @@ char *report_date(int32_t day, char out[REPORT_DATE_BYTES]);
 enum { REPORT_CATEGORIES = TICKET_CATEGORY_COUNT - 1 };
 enum ticket_category report_category_at(size_t index);
 
-#endif /* CLI_REPORT_INTERNAL_H */
+#endif /* REPORT_REPORT_INTERNAL_H */

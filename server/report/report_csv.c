@@ -1,7 +1,7 @@
 /* The report as rows of section, name, value: for a spreadsheet. */
 #include <stdio.h>
 
-#include "server/cli/report_internal.h"
+#include "server/report/report_internal.h"
 
 /* A cell; quoted where needed. A beginning that a spreadsheet takes for a
  * formula gets an apostrophe. */

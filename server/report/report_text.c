@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "server/base/display.h"
-#include "server/cli/report_internal.h"
+#include "server/report/report_internal.h"
 
 enum { BAR_COLUMNS = 40, BAR_NAME_COLUMNS = 14 };
 
