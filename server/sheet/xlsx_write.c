@@ -44,9 +44,12 @@ struct xlsx_writer {
     struct xlsx_column columns[XLSX_COLUMNS_MAX];
     size_t widths[XLSX_COLUMNS_MAX];
     size_t column_count;
-    size_t column; /* the next cell */
-    lxw_row_t row; /* the row in hand */
-    uint64_t rows; /* finished, of all sheets */
+    bool plain;      /* no heading row of ours */
+    size_t hidden;   /* SIZE_MAX: none */
+    bool is_heading; /* the row in hand */
+    size_t column;   /* the next cell */
+    lxw_row_t row;   /* the row in hand */
+    uint64_t rows;   /* finished, of all sheets */
     uint64_t cut_cells;
     struct note notes[XLSX_NOTES_MAX];
     size_t note_count;
@@ -144,6 +147,9 @@ measure(struct xlsx_writer *writer, struct span text)
                         end != NULL ? (size_t)(end - text.data) : bytes};
     size_t width = utf8_columns(line) + 2;
 
+    if (writer->plain && line.bytes > 0 && line.data[0] == '#') {
+        return; /* a remark may run over its neighbours */
+    }
     if (width > writer->widths[writer->column]) {
         writer->widths[writer->column] = width;
     }
@@ -172,15 +178,9 @@ add_sheet(struct xlsx_writer *writer)
 }
 
 static void
-begin_sheet(struct xlsx_writer *writer)
+put_headings(struct xlsx_writer *writer)
 {
-    writer->sheet = add_sheet(writer);
-    if (writer->sheet == NULL) {
-        return;
-    }
     worksheet_freeze_panes(writer->sheet, 1, 0);
-    (void)worksheet_ignore_errors(
-        writer->sheet, LXW_IGNORE_NUMBER_STORED_AS_TEXT, "A1:XFD1048576");
     for (size_t i = 0; i < writer->column_count; i++) {
         struct span heading = span_of(writer->columns[i].heading);
 
@@ -196,6 +196,25 @@ begin_sheet(struct xlsx_writer *writer)
     }
     writer->column = 0;
     writer->row = 1;
+}
+
+static void
+begin_sheet(struct xlsx_writer *writer)
+{
+    writer->sheet = add_sheet(writer);
+    writer->row = 0;
+    if (writer->sheet == NULL) {
+        return;
+    }
+    (void)worksheet_ignore_errors(
+        writer->sheet, LXW_IGNORE_NUMBER_STORED_AS_TEXT, "A1:XFD1048576");
+    if (!writer->plain) {
+        put_headings(writer);
+        return;
+    }
+    for (size_t i = 0; i < writer->column_count; i++) {
+        writer->widths[i] = XLSX_WIDTH_MIN;
+    }
 }
 
 static lxw_format *
@@ -219,14 +238,17 @@ end_sheet(struct xlsx_writer *writer)
     for (size_t i = 0; i < writer->column_count; i++) {
         size_t width = writer->widths[i] < XLSX_WIDTH_MAX ? writer->widths[i]
                                                           : XLSX_WIDTH_MAX;
+        lxw_row_col_options options = {.hidden = i == writer->hidden};
 
         fail(writer,
-             worksheet_set_column(writer->sheet, (lxw_col_t)i, (lxw_col_t)i,
-                                  (double)width,
-                                  format_of(writer, writer->columns[i].kind)));
+             worksheet_set_column_opt(
+                 writer->sheet, (lxw_col_t)i, (lxw_col_t)i, (double)width,
+                 format_of(writer, writer->columns[i].kind), &options));
     }
-    fail(writer,
-         worksheet_autofilter(writer->sheet, 0, 0, writer->row - 1, last));
+    if (!writer->plain) {
+        fail(writer,
+             worksheet_autofilter(writer->sheet, 0, 0, writer->row - 1, last));
+    }
     writer->sheet = NULL;
 }
 
@@ -242,7 +264,38 @@ xlsx_sheet(struct xlsx_writer *writer,
     writer->part = 1;
     memcpy(writer->columns, columns, column_count * sizeof(*columns));
     writer->column_count = column_count;
+    writer->plain = false;
+    writer->hidden = SIZE_MAX;
     begin_sheet(writer);
+}
+
+void
+xlsx_plain_sheet(struct xlsx_writer *writer,
+                 const char *name,
+                 size_t column_count,
+                 size_t hidden)
+{
+    assert(column_count > 0 && column_count <= XLSX_COLUMNS_MAX);
+    end_sheet(writer);
+    (void)snprintf(writer->name, sizeof(writer->name), "%s", name);
+    writer->part = 1;
+    for (size_t i = 0; i < column_count; i++) {
+        writer->columns[i] = (struct xlsx_column){"", XLSX_TEXT};
+    }
+    writer->column_count = column_count;
+    writer->plain = true;
+    writer->hidden = hidden;
+    begin_sheet(writer);
+}
+
+void
+xlsx_heading_row(struct xlsx_writer *writer)
+{
+    assert(writer->column == 0);
+    writer->is_heading = true;
+    if (writer->sheet != NULL) {
+        worksheet_freeze_panes(writer->sheet, writer->row + 1, 0);
+    }
 }
 
 /* ---- cells ---- */
@@ -254,6 +307,7 @@ cell_done(struct xlsx_writer *writer)
         return;
     }
     writer->column = 0;
+    writer->is_heading = false;
     writer->rows++;
     if (++writer->row == XLSX_ROWS_MAX) {
         end_sheet(writer);
@@ -267,10 +321,11 @@ put_text(struct xlsx_writer *writer, struct span text, bool guarded)
 {
     if (writer->sheet != NULL && text.bytes > 0) {
         measure(writer, text);
-        fail(writer, worksheet_write_string(writer->sheet, writer->row,
-                                            (lxw_col_t)writer->column,
-                                            cell_text(writer, text, guarded),
-                                            writer->text_format));
+        fail(writer, worksheet_write_string(
+                         writer->sheet, writer->row, (lxw_col_t)writer->column,
+                         cell_text(writer, text, guarded),
+                         writer->is_heading ? writer->head_format
+                                            : writer->text_format));
     }
     cell_done(writer);
 }

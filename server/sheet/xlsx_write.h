@@ -28,7 +28,7 @@ enum {
     XLSX_COLUMNS_MAX = 257, /* of our sheets; Excel takes 16,384 */
     XLSX_ROWS_MAX = 1048576,
     XLSX_CELL_UNITS_MAX = 32767, /* UTF-16 units in a cell */
-    XLSX_NOTES_MAX = 32,
+    XLSX_NOTES_MAX = 600,
     XLSX_SHEET_NAME_BYTES = 128
 };
 
@@ -57,6 +57,17 @@ void xlsx_sheet(struct xlsx_writer *writer,
                 const char *name,
                 const struct xlsx_column *columns,
                 size_t column_count);
+
+/* A sheet of texts without a heading row: all rows are the caller's. The column
+ * `hidden` (SIZE_MAX: none) is not shown. Texts that begin with '#' do not
+ * widen their column. */
+void xlsx_plain_sheet(struct xlsx_writer *writer,
+                      const char *name,
+                      size_t column_count,
+                      size_t hidden);
+
+/* At the start of a row: it looks like a heading and stands still. */
+void xlsx_heading_row(struct xlsx_writer *writer);
 
 /*
  * The next cell. Text is always a text cell: one that Excel would not take

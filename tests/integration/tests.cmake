@@ -13,6 +13,7 @@ add_cmocka_test(test_full_store LABEL integration TIMEOUT 300 SOURCES integratio
 add_cmocka_test(test_import LABEL integration TIMEOUT 300 SOURCES integration/test_import.c LINK test_process PkgConfig::MINIZIP)
 add_cmocka_test(test_imports LABEL integration TIMEOUT 300 SOURCES integration/test_imports.c LINK test_process imports PkgConfig::MINIZIP)
 add_cmocka_test(test_list LABEL integration TIMEOUT 300 SOURCES integration/test_list.c LINK test_process)
+add_cmocka_test(test_dict_book LABEL integration TIMEOUT 300 SOURCES integration/test_dict_book.c LINK test_process dict_book)
 
 # Workbooks are read back by another program's parser.
 find_package(Python3 COMPONENTS Interpreter)
