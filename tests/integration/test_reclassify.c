@@ -345,6 +345,49 @@ replay_says_what_reclassify_then_does(void **state)
     free(after);
 }
 
+/* ---- what supervisors decided ---- */
+
+static char *
+corrections(const char *part)
+{
+    const char *const all[] = {"corrections", "--data", data, "--changed",
+                               NULL};
+    const char *const some[] = {"corrections", "--data", data, "--changed",
+                                "--part",      part,     NULL};
+
+    return run(part == NULL ? all : some, 0);
+}
+
+static void
+corrections_are_rows_that_check_and_train_read(void **state)
+{
+    static const char original[] = SUQIU_SOURCE_DIR "/dict";
+    const char *path = temp_dir_path(&dir, "rows.tsv");
+    const char *const check[] = {"check", "--corpus", path, NULL};
+    char *all;
+    char *read;
+    char *held;
+    char *out;
+
+    (void)state;
+    import_sample(original);
+    all = corrections(NULL);
+    read = corrections("read");
+    held = corrections("held");
+    assert_memory_equal(all, "id\ttype\tcategory\tsubcategory\ttopic\t", 35);
+    assert_true(count_lines(all) > 10);
+    assert_true(count_lines(held) > 1);
+    assert_int_equal(count_lines(read) + count_lines(held) - 1,
+                     count_lines(all));
+    (void)temp_dir_write(&dir, "rows.tsv", span_of(all));
+    out = run(check, 0);
+    assert_non_null(strstr(out, "macro-F1"));
+    free(out);
+    free(all);
+    free(read);
+    free(held);
+}
+
 /* ---- while the server runs ---- */
 
 static void
@@ -562,6 +605,7 @@ main(void)
         TEST(there_and_back_again_gives_the_same_numbers),
         TEST(corrections_win_over_the_second_judgement),
         TEST(replay_says_what_reclassify_then_does),
+        TEST(corrections_are_rows_that_check_and_train_read),
         TEST(the_server_replays_tables_before_they_are_loaded),
         TEST(killed_again_and_again_it_goes_on_and_every_counter_is_right),
         TEST(it_can_be_stopped_and_starts_over_when_tables_change),
