@@ -19,7 +19,7 @@
 #include "server/serve/send_file.h"
 #include "server/sheet/xlsx_write.h"
 
-enum { EXPORT_PATH_BYTES = 1200 };
+enum { EXPORT_PATH_BYTES = 1200, EXPORT_REST_S = 10 };
 
 static const char workbook_prefix[] = "export-";
 
@@ -27,11 +27,16 @@ struct exports {
     const struct serve_context *context;
     struct background *background; /* packs workbooks; NULL: none */
     size_t workbooks;
+    size_t job_count;
+    struct export_job *jobs; /* all under way */
+    struct event *ev_rest;   /* looks for old snapshots; NULL: none */
 };
 
 /* An export under way: lives from the handler to the end of its answer. */
 struct export_job {
     struct exports *exports;
+    struct export_job *next;
+    struct export_job **link;  /* what points to it */
     struct http_request *http; /* NULL: the client has gone */
     const struct list_source *source;
     struct params params;        /* the list keeps a pointer */
@@ -66,6 +71,11 @@ job_free(struct export_job *job)
     }
     if (job->is_workbook) {
         job->exports->workbooks--;
+    }
+    job->exports->job_count--;
+    *job->link = job->next;
+    if (job->next != NULL) {
+        job->next->link = job->link;
     }
     gzip_free(&job->gzip);
     buf_release(&job->piece);
@@ -334,13 +344,22 @@ exports_answer(struct exports *exports,
                       "this server writes no workbooks; ask for .csv");
         return;
     }
-    job = calloc(1, sizeof(*job));
+    job = exports->job_count < EXPORTS_MAX ? calloc(1, sizeof(*job)) : NULL;
     if (job == NULL) {
-        (void)err_set(&err, ERR_NO_MEMORY, "export");
+        (void)err_set(&err, ERR_BUSY,
+                      "%zu exports are under way; try again in a moment",
+                      exports->job_count);
         problem_reply_err(http, &err);
         return;
     }
     job->exports = exports;
+    job->next = exports->jobs;
+    job->link = &exports->jobs;
+    if (job->next != NULL) {
+        job->next->link = &job->next;
+    }
+    exports->jobs = job;
+    exports->job_count++;
     job->http = http;
     job->source = source;
     buf_init(&job->piece, LIST_PAGE_BYTES_MAX);
@@ -361,6 +380,34 @@ exports_answer(struct exports *exports,
     } else {
         stream_begin(job, form);
     }
+}
+
+/* Clients that take nothing must not keep a snapshot. */
+static void
+rest_cb(evutil_socket_t fd, short what, void *data)
+{
+    struct exports *exports = data;
+
+    (void)fd;
+    (void)what;
+    for (struct export_job *job = exports->jobs; job != NULL; job = job->next) {
+        if (job->list != NULL) {
+            list_export_rest(job->list);
+        }
+    }
+}
+
+static enum err_code
+watch_snapshots(struct exports *exports, struct err *err)
+{
+    const struct timeval every = {EXPORT_REST_S, 0};
+
+    exports->ev_rest =
+        event_new(exports->context->base, -1, EV_PERSIST, rest_cb, exports);
+    if (exports->ev_rest == NULL || event_add(exports->ev_rest, &every) != 0) {
+        return err_set(err, ERR_NO_MEMORY, "exports");
+    }
+    return ERR_OK;
 }
 
 /* What a killed server left. */
@@ -396,6 +443,10 @@ exports_new(const struct serve_context *context,
         return err_set(err, ERR_NO_MEMORY, "exports");
     }
     exports->context = context;
+    if (context->base != NULL && watch_snapshots(exports, err) != ERR_OK) {
+        exports_free(&exports);
+        return err->code;
+    }
     if (context->base != NULL && context->spool_dir != NULL) {
         if (mkdir(context->spool_dir, 0700) != 0 && errno != EEXIST) {
             (void)err_set(err, err_from_errno(errno), "cannot make '%s': %s",
@@ -421,6 +472,9 @@ exports_free(struct exports **exports)
         return;
     }
     background_free(&(*exports)->background);
+    if ((*exports)->ev_rest != NULL) {
+        event_free((*exports)->ev_rest);
+    }
     free(*exports);
     *exports = NULL;
 }

@@ -15,6 +15,7 @@ struct http_request; /* server/serve/http.h */
 struct exports;
 
 enum {
+    EXPORTS_MAX = 64,             /* each may hold a snapshot; then 503 */
     EXPORT_WORKBOOKS_MAX = 4,     /* in the making; then 503 */
     EXPORT_LOW_BYTES = 64 * 1024, /* the client took so much: go on */
 };

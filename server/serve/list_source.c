@@ -299,6 +299,16 @@ list_export_next(struct list_export *list,
 }
 
 void
+list_export_rest(struct list_export *list)
+{
+    if (list->reading &&
+        clock_mono_us() - list->snapshot_mono_us > LIST_SNAPSHOT_US) {
+        reader_end(&list->reader);
+        list->reading = false;
+    }
+}
+
+void
 list_export_close(struct list_export **list)
 {
     if (*list == NULL) {

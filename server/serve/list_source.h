@@ -117,6 +117,9 @@ enum err_code list_export_next(struct list_export *list,
                                struct buf *out,
                                bool *more,
                                struct err *err) MUST_CHECK;
+/* Let a snapshot older than LIST_SNAPSHOT_US go; the next piece takes a new
+ * one. For a client that takes nothing meanwhile. */
+void list_export_rest(struct list_export *list);
 void list_export_close(struct list_export **list);
 
 #endif /* SERVE_LIST_SOURCE_H */

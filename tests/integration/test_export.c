@@ -399,6 +399,56 @@ clients_that_go_away_leave_no_workbook_behind(void **state)
     server_process_start(&server, data, NULL);
 }
 
+/* What was exported for Excel is read in again, into a store of its own, and
+ * says the same. */
+static void
+exports_come_back_by_import(void **state)
+{
+    static const struct {
+        const char *query;
+        const char *name;
+    } exports[] = {{".csv?encoding=gb18030&excel=1", "out.csv"},
+                   {".csv?encoding=utf-16le&excel=1", "out.txt"},
+                   {".csv", "plain.csv"},
+                   {".xlsx?to=2018-03-31", "out.xlsx"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(exports) / sizeof(exports[0]); i++) {
+        struct server_process first = server;
+        char path[128];
+        char file[160];
+        char before[160];
+        char after[160];
+        char again[160];
+        char command[1024];
+        char *out = NULL;
+        const char *const args[] = {"import", "--data", again, file, NULL};
+
+        (void)snprintf(path, sizeof(path), "/v1/tickets%s", exports[i].query);
+        save(path, exports[i].name, file, sizeof(file));
+        (void)snprintf(
+            path, sizeof(path), "/v1/tickets.ndjson%s",
+            strstr(exports[i].query, "to=") != NULL ? "?to=2018-03-31" : "");
+        save(path, "before.ndjson", before, sizeof(before));
+        (void)snprintf(again, sizeof(again), "%s/again%zu", dir.path, i);
+        if (run_suqiu(args, (struct span){"", 0}, &out) != 0) {
+            fail_msg("%s: %s", exports[i].query, out);
+        }
+        free(out);
+        server = (struct server_process){0};
+        server_process_start(&server, again, NULL);
+        save("/v1/tickets.ndjson", "after.ndjson", after, sizeof(after));
+        assert_int_equal(server_process_stop(&server), 0);
+        server = first;
+        (void)snprintf(command, sizeof(command), "%s %s %s %s", PYTHON_PROGRAM,
+                       SUQIU_SOURCE_DIR "/tests/integration/check_again.py",
+                       before, after);
+        if (system(command) != 0) {
+            fail_msg("%s came back differently", exports[i].query);
+        }
+    }
+}
+
 #define QUARTER "from=2018-01-01&to=2018-03-31"
 
 static void
@@ -467,6 +517,7 @@ main(void)
         cmocka_unit_test(csv_of_every_encoding_is_the_same_text),
         cmocka_unit_test(a_client_that_knows_the_page_gets_304),
         cmocka_unit_test(answers_are_compressed_for_whom_it_pleases),
+        cmocka_unit_test(exports_come_back_by_import),
         cmocka_unit_test(a_report_says_the_same_in_every_form),
         cmocka_unit_test(a_report_says_what_is_wrong_with_its_question),
         cmocka_unit_test(clients_that_go_away_leave_no_workbook_behind),
