@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/access/gate.h"
+#include "server/access/tls.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/wake.h"
@@ -50,6 +51,7 @@ struct server {
     struct writer *writer;
     struct event_base *base;
     struct secret secret;
+    struct tls *tls; /* NULL: plain */
     struct audit *audit;
     struct gate *gate; /* NULL: --auth off */
     struct http_server *http;
@@ -142,7 +144,21 @@ on_fatal(void *data, const struct err *err)
     wake_signal(&server->fatal_wake);
 }
 
-/* Read the tokens and the tables again. */
+static void
+reload_certificate(struct server *server)
+{
+    struct err err = {0};
+
+    if (tls_reload(server->tls, &err) != ERR_OK) {
+        log_error("certificate not read again, the old one holds err=%s "
+                  "ctx=\"%s\"",
+                  err_code_name(err.code), err.detail);
+    } else {
+        log_info("certificate read again");
+    }
+}
+
+/* Read the tokens, the certificate and the tables again. */
 static void
 hangup_cb(evutil_socket_t fd, short what, void *data)
 {
@@ -159,6 +175,9 @@ hangup_cb(evutil_socket_t fd, short what, void *data)
                   err_code_name(err.code), err.detail);
     } else if (server->gate != NULL) {
         log_info("tokens read again");
+    }
+    if (server->tls != NULL) {
+        reload_certificate(server);
     }
     reload_ask(server->reload);
 }
@@ -223,22 +242,49 @@ is_loopback(const char *address)
     return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-/* Only this machine may connect. */
+/* Others may connect when they must show who they are and nobody can listen. */
 static enum err_code
 check_access(const struct config *config, struct err *err)
 {
     const char *const binds[] = {config->http_bind, config->feed_bind};
+    bool tls = config->tls_cert[0] != '\0';
 
+    if (tls != (config->tls_key[0] != '\0')) {
+        return err_set(err, ERR_USAGE,
+                       "give --tls-cert and --tls-key together");
+    }
     for (size_t i = 0; i < sizeof(binds) / sizeof(binds[0]); i++) {
-        if (!is_loopback(binds[i])) {
+        if (is_loopback(binds[i])) {
+            continue;
+        }
+        if (!config->auth) {
+            return err_set(err, ERR_USAGE,
+                           "\"%s\" can be reached from outside and with --auth "
+                           "off nothing asks who comes in: take --auth on, or "
+                           "bind to 127.0.0.1 or ::1",
+                           binds[i]);
+        }
+        if (!tls && !config->insecure) {
             return err_set(
                 err, ERR_USAGE,
-                "\"%s\" can be reached from outside, and what goes over the "
-                "wire can be read there: bind to 127.0.0.1 or ::1",
+                "\"%s\" can be reached from outside, and without TLS "
+                "tokens and tickets can be read on the way: give "
+                "--tls-cert and --tls-key, or bind to 127.0.0.1 or "
+                "::1; --insecure on takes the risk",
                 binds[i]);
         }
     }
     return ERR_OK;
+}
+
+static enum err_code
+open_tls(struct server *server, struct err *err)
+{
+    const struct config *config = &server->config;
+
+    return config->tls_cert[0] != '\0'
+               ? tls_new(config->tls_cert, config->tls_key, &server->tls, err)
+               : ERR_OK;
 }
 
 /* Only with the lock of the directory: they may be another server's. */
@@ -452,9 +498,11 @@ open_intakes(struct server *server, struct err *err)
         .workers = worker_count(config),
         .connections_max = (unsigned)config->feed_connections_max,
         .gate = server->gate,
+        .tls = server->tls,
         .line_bytes_max = config->feed_line_bytes_max,
         .batch_records_max = config->batch_records_max};
 
+    http_options.tls = server->tls;
     if (http_server_new(server->base, &http_options, &server->http, err) !=
             ERR_OK ||
         access_new(server->http, server->gate, &server->secret, server->audit,
@@ -550,12 +598,12 @@ say_ready(const struct server *server)
 {
     struct ledger_totals totals = ledger_totals(server->ledger);
 
-    printf("suqiu %s is ready: http://%s:%u  feed %s:%u  data %s  tickets "
+    printf("suqiu %s is ready: %s://%s:%u  feed %s:%u  data %s  tickets "
            "%llu\n",
-           SUQIU_VERSION, server->config.http_bind,
-           (unsigned)http_server_port(server->http), server->config.feed_bind,
-           (unsigned)feed_port(server->feed), server->config.data,
-           (unsigned long long)totals.tickets);
+           SUQIU_VERSION, http_server_scheme(server->http),
+           server->config.http_bind, (unsigned)http_server_port(server->http),
+           server->config.feed_bind, (unsigned)feed_port(server->feed),
+           server->config.data, (unsigned long long)totals.tickets);
     say_link(server);
     (void)fflush(stdout);
 }
@@ -591,6 +639,7 @@ close_server(struct server *server)
         event_base_free(server->base);
     }
     wake_close(&server->fatal_wake);
+    tls_free(&server->tls);
     gate_free(&server->gate);
     audit_close(&server->audit);
     ledger_close(&server->ledger);
@@ -636,6 +685,7 @@ cmd_serve(int argc, char **argv)
     }
     server.started_us = clock_now_us();
     if (check_access(&server.config, &err) != ERR_OK ||
+        open_tls(&server, &err) != ERR_OK ||
         open_tables(&server, &err) != ERR_OK ||
         open_ledger(&server, &err) != ERR_OK ||
         open_loop(&server, &err) != ERR_OK ||

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/access/gate.h"
+#include "server/access/tls.h"
 #include "server/access/tokens.h"
 #include "server/base/buf.h"
 #include "server/base/clock.h"
@@ -51,6 +52,7 @@ struct feed_connection {
     struct event *ev_write;
     struct event *ev_deadline; /* for the token; NULL without a gate */
     int fd;
+    struct tls_stream *tls; /* NULL: plain */
     enum feed_access access;
     struct access_caller caller;
     uint64_t gate_generation; /* when it was let in */
@@ -120,6 +122,7 @@ connection_free(struct feed_connection *connection)
     if (connection->ev_deadline != NULL) {
         event_free(connection->ev_deadline);
     }
+    tls_stream_free(&connection->tls);
     if (connection->fd >= 0) {
         (void)close(connection->fd);
         atomic_fetch_sub(&worker->feed->connections_open, 1);
@@ -173,6 +176,10 @@ update_reading(struct feed_connection *connection)
     set_reading(connection, !connection->ended && !connection->broken &&
                                 connection->turn == 0 &&
                                 out_pending(connection) < FEED_OUT_BYTES_MAX);
+    /* What is decrypted already does not make the socket readable. */
+    if (connection->reading && tls_pending(connection->tls) > 0) {
+        event_active(connection->ev_read, EV_READ, 0);
+    }
 }
 
 static void
@@ -192,9 +199,9 @@ static void
 flush_out(struct feed_connection *connection)
 {
     while (!connection->broken && out_pending(connection) > 0) {
-        ssize_t sent =
-            send(connection->fd, connection->out.data + connection->out_sent,
-                 out_pending(connection), MSG_NOSIGNAL);
+        ssize_t sent = tls_write(connection->tls, connection->fd,
+                                 connection->out.data + connection->out_sent,
+                                 out_pending(connection));
 
         if (sent > 0) {
             connection->out_sent += (size_t)sent;
@@ -405,8 +412,8 @@ fill_room(struct feed_connection *connection, struct batch *batch)
         connection->partial_bytes = 0;
     }
     while (used < batch->room_bytes) {
-        ssize_t got =
-            read(connection->fd, batch->room + used, batch->room_bytes - used);
+        ssize_t got = tls_read(connection->tls, connection->fd,
+                               batch->room + used, batch->room_bytes - used);
 
         if (got > 0) {
             used += (size_t)got;
@@ -415,6 +422,9 @@ fill_room(struct feed_connection *connection, struct batch *batch)
         } else if (got < 0 && errno == EINTR) {
             continue;
         } else if (got < 0 && errno == EAGAIN) {
+            if (tls_wants_write(connection->tls)) {
+                (void)event_add(connection->ev_write, NULL);
+            }
             break;
         } else {
             if (got < 0) {
@@ -499,7 +509,7 @@ shut_out(struct feed_connection *connection,
     buf_put_char(&connection->out, '\n');
     flush_out(connection);
     if (out_pending(connection) == 0) {
-        (void)shutdown(connection->fd, SHUT_WR);
+        (void)tls_shut(connection->tls, connection->fd);
     }
     set_deadline(connection, FEED_LINGER_S);
 }
@@ -696,6 +706,9 @@ write_cb(evutil_socket_t fd, short what, void *data)
     (void)fd;
     (void)what;
     flush_out(connection);
+    if (tls_wants_write(connection->tls) && connection->reading) {
+        event_active(connection->ev_read, EV_READ, 0);
+    }
     update_reading(connection);
     if (connection_finished(connection)) {
         connection_free(connection);
@@ -823,7 +836,11 @@ add_connection(struct feed_worker *worker, int fd)
         connection->ev_deadline =
             evtimer_new(worker->base, deadline_cb, connection);
     }
+    if (worker->feed->options.tls != NULL) {
+        connection->tls = tls_accept(worker->feed->options.tls, fd);
+    }
     if (connection->ev_read == NULL || connection->ev_write == NULL ||
+        (worker->feed->options.tls != NULL && connection->tls == NULL) ||
         (guarded && connection->ev_deadline == NULL)) {
         connection_free(connection);
         return;

@@ -25,12 +25,14 @@
 struct event_base;
 struct feed;
 struct gate; /* server/access/gate.h */
+struct tls;  /* server/access/tls.h */
 
 struct feed_options {
     const char *bind;  /* numeric address; borrowed */
     uint16_t port;     /* 0: the system chooses */
     unsigned workers;  /* > 0 */
     struct gate *gate; /* borrowed; NULL: everybody may send */
+    struct tls *tls;   /* borrowed; NULL: plain TCP */
     unsigned connections_max;
     size_t line_bytes_max;
     size_t batch_records_max;

@@ -163,7 +163,8 @@ access_same_origin(const struct http_request *request, bool must_say)
     if (origin.data == NULL) {
         return site.data != NULL ? span_is(site, "same-origin") : !must_say;
     }
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+    /* A proxy in front may speak TLS for us, never the other way round. */
+    for (size_t i = 0; i < (http_request_is_tls(request) ? 1u : 2u); i++) {
         if (span_starts(origin, schemes[i])) {
             origin.data += schemes[i].bytes;
             origin.bytes -= schemes[i].bytes;
@@ -469,8 +470,9 @@ access_link(struct access *access,
         !sessions_add_link(access->sessions, &first, clock_mono_us(), text)) {
         return false;
     }
-    (void)snprintf(out, ACCESS_URL_BYTES, "http://%s%s%s:%u/sign-in?ticket=%s",
-                   v6 ? "[" : "", host, v6 ? "]" : "", (unsigned)port, text);
+    (void)snprintf(out, ACCESS_URL_BYTES, "%s://%s%s%s:%u/sign-in?ticket=%s",
+                   http_server_scheme(access->http), v6 ? "[" : "", host,
+                   v6 ? "]" : "", (unsigned)port, text);
     secret_forget(text, sizeof(text));
     return true;
 }

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/access/tls.h"
 #include "server/base/buf.h"
 #include "server/base/clock.h"
 #include "server/base/config.h"
@@ -42,6 +43,8 @@ enum {
     HTTP_AHEAD_BYTES_MAX = 64 * 1024, /* unsent answers before the next
                                          request of a connection is read */
     HTTP_PEER_BYTES = 64,
+    HTTP_WRITE_BYTES = 64 * 1024, /* one write over TLS */
+    HTTP_HANDSHAKE_US = 5000000,
     HTTP_LINGER_US = 2000000,
     HTTP_SEGMENTS_MAX = 16
 };
@@ -60,6 +63,7 @@ struct conn {
     struct http_server *server;
     struct http_request *request; /* NULL in IDLE, HEAD, LINGER, DEAD */
     int fd;
+    struct tls_stream *tls; /* NULL: plain */
     enum conn_state state;
     struct event ev_read;
     struct event ev_write;
@@ -145,6 +149,7 @@ struct http_server {
 
 static void conn_process(struct conn *conn);
 static void conn_flush(struct conn *conn);
+static void conn_read_cb(evutil_socket_t fd, short what, void *user);
 
 /* ---- small things ---- */
 
@@ -287,6 +292,7 @@ conn_close(struct conn *conn)
     (void)event_del(&conn->ev_read);
     (void)event_del(&conn->ev_write);
     (void)event_del(&conn->ev_deadline);
+    tls_stream_free(&conn->tls);
     (void)close(conn->fd);
     conn->fd = -1;
     conn->request = NULL;
@@ -334,7 +340,7 @@ conn_set_deadline(struct conn *conn, int64_t us)
 static void
 conn_linger(struct conn *conn)
 {
-    if (conn->peer_ended || shutdown(conn->fd, SHUT_WR) != 0) {
+    if (!tls_shut(conn->tls, conn->fd) || conn->peer_ended) {
         conn_close(conn);
         return;
     }
@@ -355,12 +361,33 @@ conn_want_write(struct conn *conn)
     (void)event_add(&conn->ev_write, &deadline);
 }
 
+static int
+conn_send(struct conn *conn)
+{
+    struct evbuffer_iovec piece;
+    size_t bytes;
+    ssize_t sent;
+
+    if (conn->tls == NULL) {
+        return evbuffer_write(conn->out, conn->fd);
+    }
+    if (evbuffer_peek(conn->out, -1, NULL, &piece, 1) < 1) {
+        return 0;
+    }
+    bytes = piece.iov_len < HTTP_WRITE_BYTES ? piece.iov_len : HTTP_WRITE_BYTES;
+    sent = tls_write(conn->tls, conn->fd, piece.iov_base, bytes);
+    if (sent > 0) {
+        (void)evbuffer_drain(conn->out, (size_t)sent);
+    }
+    return (int)sent;
+}
+
 /* Send what can be sent; what follows from an empty buffer follows here. */
 static void
 conn_flush(struct conn *conn)
 {
     while (evbuffer_get_length(conn->out) > 0) {
-        int sent = evbuffer_write(conn->out, conn->fd);
+        int sent = conn_send(conn);
 
         if (sent < 0 && errno == EINTR) {
             continue;
@@ -385,7 +412,6 @@ conn_write_cb(evutil_socket_t fd, short what, void *user)
     struct conn *conn = user;
     struct http_request *request;
 
-    (void)fd;
     if ((what & EV_TIMEOUT) != 0) {
         conn->server->counts.timeouts_total++;
         conn_close(conn);
@@ -393,6 +419,10 @@ conn_write_cb(evutil_socket_t fd, short what, void *user)
     }
     conn_flush(conn);
     if (conn->state == CONN_DEAD) {
+        return;
+    }
+    if (tls_wants_write(conn->tls)) {
+        conn_read_cb(fd, EV_READ, conn); /* it waited for this */
         return;
     }
     request = conn->request;
@@ -1181,6 +1211,16 @@ conn_peer_is_done(struct conn *conn)
     conn->closes = true;
 }
 
+/* What is decrypted already does not make the socket readable. */
+static void
+conn_want_read(struct conn *conn)
+{
+    (void)event_add(&conn->ev_read, NULL);
+    if (tls_pending(conn->tls) > 0) {
+        event_active(&conn->ev_read, EV_READ, 0);
+    }
+}
+
 /* Go on with what was read, as far as it goes. */
 static void
 conn_process(struct conn *conn)
@@ -1227,7 +1267,7 @@ conn_process(struct conn *conn)
         conn_peer_is_done(conn);
     } else if (conn->in_bytes < conn->in_room && !conn->peer_ended &&
                !event_pending(&conn->ev_read, EV_READ, NULL)) {
-        (void)event_add(&conn->ev_read, NULL);
+        conn_want_read(conn);
     }
 }
 
@@ -1298,11 +1338,16 @@ conn_read_cb(evutil_socket_t fd, short what, void *user)
             (void)event_del(&conn->ev_read); /* conn_process adds it again */
             return;
         }
-        got = recv(fd, target, room, 0);
+        /* After our end nothing more of it matters. */
+        got = tls_read(conn->state == CONN_LINGER ? NULL : conn->tls, fd,
+                       target, room);
         if (got < 0 && errno == EINTR) {
             continue;
         }
         if (got < 0 && errno == EAGAIN) {
+            if (tls_wants_write(conn->tls)) {
+                conn_want_write(conn);
+            }
             return;
         }
         if (got < 0) {
@@ -1315,9 +1360,13 @@ conn_read_cb(evutil_socket_t fd, short what, void *user)
         }
         turn_bytes += (size_t)got;
         conn_got_bytes(conn, target, (size_t)got);
-        if (conn->state == CONN_DEAD || (size_t)got < room) {
+        if (conn->state == CONN_DEAD ||
+            ((size_t)got < room && conn->tls == NULL)) {
             return;
         }
+    }
+    if (tls_pending(conn->tls) > 0) {
+        event_active(&conn->ev_read, EV_READ, 0);
     }
 }
 
@@ -1328,7 +1377,10 @@ conn_deadline_cb(evutil_socket_t fd, short what, void *user)
 
     (void)fd;
     (void)what;
-    if (conn->state == CONN_HEAD || conn->state == CONN_BODY) {
+    if (!tls_is_ready(conn->tls)) {
+        conn->server->counts.timeouts_total++;
+        conn_close(conn);
+    } else if (conn->state == CONN_HEAD || conn->state == CONN_BODY) {
         conn->server->counts.timeouts_total++;
         conn_refuse(conn, 408, "the request did not arrive in time");
     } else if (conn->state == CONN_IDLE && evbuffer_get_length(conn->out) > 0) {
@@ -1358,8 +1410,11 @@ refuse_connection(struct http_server *server, int fd)
                            1 ==
                        91,
                    "Content-Length above");
-    sent = send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)sent;
+    if (server->options.tls == NULL) {
+        sent =
+            send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)sent;
+    }
     (void)close(fd);
     server->counts.connections_refused++;
 }
@@ -1381,9 +1436,12 @@ server_accept_cb(int fd,
     conn = calloc(1, sizeof(*conn));
     if (conn == NULL ||
         (conn->in = malloc(server->options.header_bytes_max)) == NULL ||
+        (server->options.tls != NULL &&
+         (conn->tls = tls_accept(server->options.tls, fd)) == NULL) ||
         (conn->out = evbuffer_new()) == NULL) {
         if (conn != NULL) {
             free(conn->in);
+            tls_stream_free(&conn->tls);
         }
         free(conn);
         refuse_connection(server, fd);
@@ -1404,7 +1462,11 @@ server_accept_cb(int fd,
     server->counts.connections_open++;
     server->counts.connections_total++;
     /* A new connection is here to ask; only later may it idle. */
-    conn_set_deadline(conn, server->options.header_deadline_us);
+    conn_set_deadline(conn,
+                      conn->tls != NULL && server->options.header_deadline_us >
+                                               HTTP_HANDSHAKE_US
+                          ? HTTP_HANDSHAKE_US
+                          : server->options.header_deadline_us);
     if (event_add(&conn->ev_read, NULL) != 0) {
         conn_close(conn);
     }
@@ -1448,6 +1510,12 @@ uint16_t
 http_server_port(const struct http_server *server)
 {
     return listener_port(server->listener);
+}
+
+const char *
+http_server_scheme(const struct http_server *server)
+{
+    return server->options.tls != NULL ? "https" : "http";
 }
 
 void
@@ -1641,6 +1709,12 @@ struct access_caller *
 http_request_caller(struct http_request *request)
 {
     return &request->caller;
+}
+
+bool
+http_request_is_tls(const struct http_request *request)
+{
+    return request->server->options.tls != NULL;
 }
 
 bool

@@ -30,6 +30,7 @@ struct event_base; /* libevent */
 struct http_server;
 struct http_request;
 struct config; /* server/base/config.h */
+struct tls;    /* server/access/tls.h */
 
 enum {
     HTTP_ROUTES_MAX = 128,
@@ -52,6 +53,7 @@ enum http_method {
 struct http_options {
     const char *bind; /* numeric address */
     uint16_t port;    /* 0: the system chooses; see http_server_port */
+    struct tls *tls;  /* borrowed; NULL: plain HTTP */
     unsigned connections_max;
     size_t header_bytes_max;    /* request line and headers: 431 */
     size_t body_bytes_max;      /* one body: 413 */
@@ -92,6 +94,9 @@ enum err_code http_server_new(struct event_base *base,
 
 /* The port it listens on. */
 uint16_t http_server_port(const struct http_server *server);
+
+/* "https" or "http". */
+const char *http_server_scheme(const struct http_server *server);
 
 /* Accept no more connections and close the idle ones; what is being answered
  * goes on. */
@@ -191,6 +196,8 @@ struct span http_request_body(const struct http_request *request);
 char *http_request_take_body(struct http_request *request, size_t *bytes);
 /* Who asks: nobody until the guard has written it; for handlers to read. */
 struct access_caller *http_request_caller(struct http_request *request);
+/* It came over TLS. */
+bool http_request_is_tls(const struct http_request *request);
 /* The peer's address is of this machine. */
 bool http_request_is_loopback(const struct http_request *request);
 /* The peer's address as text. */

@@ -17,8 +17,9 @@ set_cookie(struct http_request *request, const char *value, int seconds)
 {
     http_reply_header(request, "Set-Cookie",
                       ACCESS_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict; "
-                                    "Max-Age=%d",
-                      value, seconds);
+                                    "Max-Age=%d%s",
+                      value, seconds,
+                      http_request_is_tls(request) ? "; Secure" : "");
 }
 
 static void

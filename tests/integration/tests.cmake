@@ -8,6 +8,7 @@ add_cmocka_test(test_feed LABEL integration TIMEOUT 300 SOURCES integration/test
 add_cmocka_test(test_commands LABEL integration TIMEOUT 300 SOURCES integration/test_commands.c LINK test_process)
 add_cmocka_test(test_records LABEL integration TIMEOUT 300 SOURCES integration/test_records.c LINK test_process ingest)
 add_cmocka_test(test_start LABEL integration TIMEOUT 300 SOURCES integration/test_start.c LINK test_process)
+add_cmocka_test(test_tls LABEL integration TIMEOUT 300 SOURCES integration/test_tls.c LINK test_process access)
 add_cmocka_test(test_access LABEL integration TIMEOUT 300 SOURCES integration/test_access.c LINK test_process serve)
 add_cmocka_test(test_full_store LABEL integration TIMEOUT 300 SOURCES integration/test_full_store.c LINK test_process)
 add_cmocka_test(test_import LABEL integration TIMEOUT 300 SOURCES integration/test_import.c LINK test_process PkgConfig::MINIZIP)
