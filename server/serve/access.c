@@ -452,6 +452,7 @@ access_reload(struct access *access, struct err *err)
         return err->code;
     }
     sessions_sift(access->sessions, still_holds, access->gate);
+    http_server_sift_streams(access->http, still_holds, access->gate);
     return ERR_OK;
 }
 

@@ -48,7 +48,7 @@ enum err_code access_new(struct http_server *http,
 /* Accepts NULL. */
 void access_free(struct access **access);
 
-/* Read the tokens again; sessions of those that are gone end. */
+/* Read the tokens again; sessions and streams of those that are gone end. */
 enum err_code access_reload(struct access *access, struct err *err) MUST_CHECK;
 
 /*

@@ -102,6 +102,13 @@ const char *http_server_scheme(const struct http_server *server);
  * goes on. */
 void http_server_drain(struct http_server *server);
 
+/* Cut the streams of those for whom `keep` says no; each is told through its
+ * gone callback. */
+void http_server_sift_streams(struct http_server *server,
+                              bool (*keep)(void *data,
+                                           const struct access_caller *caller),
+                              void *data);
+
 /* No connection is left. For a loop that ends after http_server_drain. */
 bool http_server_idle(const struct http_server *server);
 

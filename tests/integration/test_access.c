@@ -415,7 +415,7 @@ the_first_link_signs_in_once_with_a_careful_cookie(void **state)
     assert_true(says("; SameSite=Strict"));
     assert_true(says("; Path=/"));
     assert_false(says("; Secure")); /* not over TLS */
-    assert_true(says("Referrer-Policy: no-referrer\r\n"));
+    assert_true(says("Referrer-Policy: same-origin\r\n"));
     take_cookie(cookie);
     assert_int_equal(ask("GET", "/v1/me", cookie, NULL, NULL), 200);
     assert_true(says("\"role\":\"admin\""));
@@ -495,6 +495,47 @@ what_changes_something_by_cookie_comes_from_our_own_page(void **state)
         ask("POST", "/v1/records", headers, "application/x-ndjson", "\n"), 200);
 }
 
+/* A stream that was let in; its descriptor. */
+static int
+open_stream(const char *token)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)server.http_port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char text[512];
+    ssize_t got;
+
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
+                     0);
+    (void)snprintf(
+        text, sizeof(text),
+        "GET /v1/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+        "%s\r\n\r\n",
+        token);
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    got = recv(fd, text, sizeof(text) - 1, 0);
+    assert_true(got > 12);
+    assert_memory_equal(text, "HTTP/1.1 200", 12);
+    return fd;
+}
+
+static void
+expect_cut(int fd)
+{
+    char text[4096];
+    ssize_t got;
+
+    do {
+        struct pollfd item = {.fd = fd, .events = POLLIN};
+
+        assert_int_equal(poll(&item, 1, PROCESS_PATIENCE_MS), 1);
+        got = recv(fd, text, sizeof(text), 0);
+    } while (got > 0);
+    (void)close(fd);
+}
+
 static void
 a_revoked_token_ends_its_sessions_and_feeds(void **state)
 {
@@ -504,6 +545,7 @@ a_revoked_token_ends_its_sessions_and_feeds(void **state)
     char cookie[256];
     char line[256];
     struct feed_client client;
+    int stream;
 
     (void)state;
     add_token("v", "viewer", viewer);
@@ -515,9 +557,11 @@ a_revoked_token_ends_its_sessions_and_feeds(void **state)
     (void)snprintf(line, sizeof(line), "{\"token\":\"%s\"}\n{}\n", feed);
     feed_client_send(&client, span_of(line));
     feed_client_wait(&client, 1);
+    stream = open_stream(viewer);
     revoke_token("v");
     revoke_token("f");
     hang_up_until(viewer, 401);
+    expect_cut(stream);
     assert_int_equal(ask("GET", "/v1/me", cookie, NULL, NULL), 401);
     assert_int_equal(get_with_token("/v1/me", stays), 200);
     (void)feed_client_send_within(&client, SPAN_LITERAL("{}\n"), 1000);
