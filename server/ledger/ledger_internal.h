@@ -1,5 +1,5 @@
-/* What the parts of the ledger share: ledger.c, ledger_repeat.c,
- * ledger_flush.c. Nobody else includes it. */
+/* What the parts of the ledger, the files ledger*.c, share. Nobody else
+ * includes it. */
 #ifndef SERVER_LEDGER_LEDGER_INTERNAL_H
 #define SERVER_LEDGER_LEDGER_INTERNAL_H
 
@@ -9,6 +9,8 @@
 #include "server/ledger/counters.h"
 #include "server/ledger/ledger.h"
 #include "server/ledger/names.h"
+
+enum { LEDGER_LOG_KEY_BYTES = 8 };
 
 /* A ticket the batch looked at. */
 struct cached_state {
@@ -119,5 +121,149 @@ enum err_code ledger_find_repeats(struct ledger *ledger,
 enum err_code ledger_flush_ticket(struct ledger *ledger,
                                   const struct cached_state *cached,
                                   struct err *err);
+
+/* --- inside a batch: ledger_batch.c */
+
+/* The key of a number, written into `key`. */
+struct span ledger_seq_key(uint64_t seq, uint8_t key[LEDGER_LOG_KEY_BYTES]);
+
+/* Room for that many states, a power of two. False: no memory. */
+bool ledger_cache_resize(struct ledger *ledger, size_t room);
+
+/* Intern what the dictionary calls things; taxonomy rows when they are used. */
+enum err_code ledger_intern_dictionary(struct ledger *ledger, struct err *err);
+
+/* The name id of a taxonomy row; 0 for none. */
+uint32_t
+ledger_row_name_id(struct ledger *ledger, int32_t row, struct err *err);
+
+/* The name id of a subcategory as a person wrote it (name or code). */
+uint32_t ledger_subcategory_name_id(struct ledger *ledger,
+                                    struct span name,
+                                    struct err *err);
+
+/* Before a table in memory changes: what follows cannot fail. */
+bool ledger_make_undo_room(struct ledger *ledger);
+
+/* False: no memory. */
+bool
+ledger_add_pair(struct ledger_pairs *pairs, uint64_t hash, uint64_t number);
+
+/* A place in the batch for the state of `number`; NULL: no memory. */
+struct cached_state *
+ledger_cache_add(struct ledger *ledger, uint64_t number, struct err *err);
+
+/* Append to the log, or put back a record that was there. */
+enum err_code ledger_put_log(struct ledger *ledger,
+                             uint64_t seq,
+                             const struct record *record,
+                             bool append,
+                             struct err *err);
+
+/* Spans borrow from the store until the next change in the transaction. */
+enum err_code ledger_get_log(struct ledger *ledger,
+                             uint64_t seq,
+                             struct record *out,
+                             struct err *err);
+
+/* The ticket with this id, 0 when there is none. */
+uint64_t
+ledger_find_id(struct ledger *ledger, struct span id, uint64_t id_hash);
+
+/* The batch is over, stored or taken back. */
+void ledger_forget_batch(struct ledger *ledger);
+
+/* Take back everything the batch did to the tables in memory. */
+void ledger_undo_batch(struct ledger *ledger);
+
+/* A record of the log with bytes of its own, in the batch's arena: it stays
+ * good while the transaction changes things. */
+enum err_code ledger_copy_log(struct ledger *ledger,
+                              uint64_t seq,
+                              struct record *out,
+                              struct err *err);
+
+/* --- clocks: ledger_clocks.c */
+
+/* One event of a chain, its spans in the batch's arena. */
+struct chain_event {
+    struct ticket_event event;
+    uint64_t seq;
+};
+
+/* With bytes of its own, in the arena. */
+void ledger_copy_event(struct arena *arena,
+                       const struct ticket_event *from,
+                       struct ticket_event *to);
+
+/* All events of a ticket, in the order of time; NULL and err on failure. They
+ * last until the next call: a batch may hold thousands of events of one ticket,
+ * and each of them may ask for all. */
+struct chain_event *ledger_load_chain(struct ledger *ledger,
+                                      const struct ticket_state *state,
+                                      size_t *out_count,
+                                      struct err *err);
+
+/* The clocks of a state, from all its events. */
+enum err_code ledger_judge_state(struct ledger *ledger,
+                                 struct ticket_state *state,
+                                 struct err *err);
+
+/* The clocks of a ticket whose keys and matter stay; by new tables the repeat
+ * call, too, so that a state is judged by one set of tables. */
+enum err_code ledger_judge_again(struct ledger *ledger,
+                                 struct cached_state *cached,
+                                 struct err *err);
+
+/* --- tickets: ledger_ticket.c */
+
+/* Fold a version and all events of its chain into `state`, keeping what is not
+ * the version's: chains, counts. */
+enum err_code ledger_fold_again(struct ledger *ledger,
+                                struct ticket_state *state,
+                                const struct record *version,
+                                uint64_t version_seq,
+                                struct err *err);
+
+/* --- what waits for its ticket: ledger_waiting.c */
+
+/* Tie the events that waited for this new ticket to it. */
+enum err_code ledger_adopt_waiting(struct ledger *ledger,
+                                   struct ticket_state *state,
+                                   struct span id,
+                                   struct err *err);
+
+/* Tickets that named this new one as their earlier order: link them now. */
+enum err_code ledger_adopt_related(struct ledger *ledger,
+                                   uint64_t number,
+                                   struct span id,
+                                   struct err *err);
+
+/* The number of the earlier order the ticket names; when that one is not here
+ * yet the ticket waits for it. */
+enum err_code ledger_find_related(struct ledger *ledger,
+                                  struct ticket_state *state,
+                                  struct span related,
+                                  struct err *err);
+
+/* A new version may name another order: the one in force waits no more. */
+enum err_code ledger_forget_waiting_related(struct ledger *ledger,
+                                            const struct ticket_state *state,
+                                            struct err *err);
+
+/* Is log record `seq` this event? *previous: the one before it in its
+ * chain. */
+bool ledger_same_event_in_log(struct ledger *ledger,
+                              uint64_t seq,
+                              uint64_t event_hash,
+                              uint64_t *previous,
+                              struct err *err);
+
+/* Keep an event whose ticket is not here yet. */
+enum err_code ledger_put_waiting_event(struct ledger *ledger,
+                                       const struct ticket_event *event,
+                                       uint64_t event_hash,
+                                       enum ledger_outcome *outcome,
+                                       struct err *err);
 
 #endif /* SERVER_LEDGER_LEDGER_INTERNAL_H */
