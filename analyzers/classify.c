@@ -39,6 +39,7 @@ struct judgement {
     size_t effect_count;
     struct boundary_effect effects[EFFECTS_MAX];
     float model[SCORING_CLASSES_MAX]; /* its logits; 0 without a model */
+    float also[MODEL_ALSO_COUNT];     /* logits of the five besides */
     float share[SCORING_CLASSES_MAX]; /* probability of each class */
     float category_share[TICKET_CATEGORY_COUNT];
 };
@@ -372,17 +373,38 @@ decide_category(struct judgement *j, struct verdict *out)
     }
 }
 
+/* Does the ticket complain of this category, too? */
+static bool
+is_secondary(const struct judgement *j, enum ticket_category category)
+{
+    int32_t most = INT32_MIN;
+    float logit;
+
+    for (size_t i = 0; i < j->class_count; i++) {
+        if (class_category(j, i) == category && j->points.classes[i] > most) {
+            most = j->points.classes[i];
+        }
+    }
+    if (j->dictionary->model == NULL ||
+        !model_knows_also(j->dictionary->model)) {
+        return most >= j->values->secondary;
+    }
+    logit = j->also[category - 1] +
+            (float)most * (float)j->values->secondary_point / 1e4F;
+    return most > INT32_MIN &&
+           logit >= (float)j->values->secondary_least / 100.0F;
+}
+
 static void
 decide_secondary(const struct judgement *j, struct verdict *out)
 {
     if (out->category == TICKET_CATEGORY_NONE) {
         return;
     }
-    for (size_t i = 0; i < j->class_count; i++) {
-        enum ticket_category category = class_category(j, i);
+    for (size_t c = 1; c < TICKET_CATEGORY_COUNT; c++) {
+        enum ticket_category category = (enum ticket_category)c;
 
-        if (category != out->category &&
-            j->points.classes[i] >= j->values->secondary) {
+        if (category != out->category && is_secondary(j, category)) {
             out->secondary |= 1u << category;
         }
     }
@@ -603,7 +625,7 @@ judge_text(struct classify_scratch *scratch,
     j->effect_count = scoring_apply_boundaries(
         j->dictionary->scoring, &j->points, j->effects, EFFECTS_MAX);
     if (j->dictionary->model != NULL) {
-        model_score(j->dictionary->model, &scratch->clean, j->model);
+        model_score(j->dictionary->model, &scratch->clean, j->model, j->also);
     }
     set_flags(j, out);
     fill_shares(j, type);

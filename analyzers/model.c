@@ -15,12 +15,14 @@ enum {
     SIEVE_BITS = 1 << 17, /* 16 KB: most unknown pairs go no further */
     ID_BYTES = 16,        /* "ngram:" and an n-gram */
     LANES = 16,           /* classes that are added together */
+    ALSO_LANES = 8,       /* the five, rounded up */
     BLOCK = 8,            /* rows added in 16 bits before they are spilled */
     BOUND = '|'
 };
 
 _Static_assert(BLOCK *MODEL_WEIGHT_MAX < INT16_MAX, "a block overflows");
 _Static_assert((int)SCORING_CLASSES_MAX == 2 * LANES, "two lanes of classes");
+_Static_assert((int)MODEL_ALSO_COUNT <= (int)ALSO_LANES, "a lane of five");
 
 struct slot {
     uint32_t key; /* 0: free; no n-gram has this key */
@@ -35,6 +37,9 @@ struct model {
     struct slot *slots; /* the pairs */
     int16_t *weights;   /* [feature][lane_count * LANES], hundredths */
     int16_t *means;     /* [feature] of its weights */
+    bool has_also;
+    int16_t *also; /* [feature][ALSO_LANES], hundredths */
+    int32_t also_bias[ALSO_LANES];
     char (*ids)[ID_BYTES];
     int32_t bias[SCORING_CLASSES_MAX];
     uint16_t single[1 << 16]; /* feature + 1 of a single character, or 0 */
@@ -262,6 +267,51 @@ weights_of(const struct model *model, size_t feature)
     return model->weights + feature * model->lane_count * LANES;
 }
 
+/* The weight in a cell; of the bias when feature is SIZE_MAX. */
+static enum err_code
+read_weight(const struct table *table,
+            size_t row,
+            size_t column,
+            size_t feature,
+            int32_t *value,
+            struct err *err)
+{
+    struct span cell = table_cell(table, row, column);
+
+    if (!hundredths_parse(cell, value) ||
+        (feature != SIZE_MAX &&
+         (*value < -MODEL_WEIGHT_MAX || *value > MODEL_WEIGHT_MAX))) {
+        return table_error(table, row, column, ERR_BAD_TABLE, err,
+                           "'%.*s' is no weight; train the model again",
+                           SPAN_ARGS(cell));
+    }
+    return ERR_OK;
+}
+
+static enum err_code
+read_also(struct model *model,
+          const struct table *table,
+          size_t row,
+          size_t feature,
+          struct err *err)
+{
+    enum err_code code = ERR_OK;
+
+    for (size_t c = 0;
+         code == ERR_OK && model->has_also && c < MODEL_ALSO_COUNT; c++) {
+        int32_t value;
+
+        code = read_weight(table, row, model->class_count + 1 + c, feature,
+                           &value, err);
+        if (code == ERR_OK && feature == SIZE_MAX) {
+            model->also_bias[c] = value;
+        } else if (code == ERR_OK) {
+            model->also[feature * ALSO_LANES + c] = (int16_t)value;
+        }
+    }
+    return code;
+}
+
 static enum err_code
 read_weights(struct model *model,
              const struct table *table,
@@ -272,15 +322,10 @@ read_weights(struct model *model,
     int32_t sum = 0;
 
     for (size_t c = 0; c < model->class_count; c++) {
-        struct span cell = table_cell(table, row, c + 1);
         int32_t value;
 
-        if (!hundredths_parse(cell, &value) ||
-            (feature != SIZE_MAX &&
-             (value < -MODEL_WEIGHT_MAX || value > MODEL_WEIGHT_MAX))) {
-            return table_error(table, row, c + 1, ERR_BAD_TABLE, err,
-                               "'%.*s' is no weight; train the model again",
-                               SPAN_ARGS(cell));
+        if (read_weight(table, row, c + 1, feature, &value, err) != ERR_OK) {
+            return err->code;
         }
         if (feature == SIZE_MAX) {
             model->bias[c] = value;
@@ -292,7 +337,7 @@ read_weights(struct model *model,
     if (feature != SIZE_MAX) {
         model->means[feature] = (int16_t)(sum / (int32_t)model->class_count);
     }
-    return ERR_OK;
+    return read_also(model, table, row, feature, err);
 }
 
 /* Note where the feature of this key is; false when it stands already. */
@@ -346,23 +391,37 @@ read_feature(struct model *model,
     return read_weights(model, table, row, feature, err);
 }
 
-/* Columns: ngram, the second-level codes in the order of categories.csv, none.
- */
+static const char also_prefix[] = "also.";
+
+/* Columns: ngram, the second-level codes in the order of categories.csv, none;
+ * then, or not, also.service and so on. */
 static enum err_code
 check_columns(const struct table *table,
               const struct taxonomy *taxonomy,
               struct err *err)
 {
     size_t classes = taxonomy_class_count(taxonomy);
-    bool fine = table_column_count(table) == classes + 2 &&
-                span_is(table_column_name(table, 0), "ngram") &&
-                span_is(table_column_name(table, classes + 1), "none");
+    size_t count = table_column_count(table);
+    bool fine =
+        (count == classes + 2 || count == classes + 2 + MODEL_ALSO_COUNT) &&
+        span_is(table_column_name(table, 0), "ngram") &&
+        span_is(table_column_name(table, classes + 1), "none");
 
     for (size_t i = 0; fine && i < classes; i++) {
         int32_t row = taxonomy_class_row(taxonomy, i);
 
         fine = span_equal(table_column_name(table, i + 1),
                           taxonomy_row(taxonomy, row)->code);
+    }
+    for (size_t i = classes + 2; fine && i < count; i++) {
+        struct span name = table_column_name(table, i);
+        enum ticket_category category = TICKET_CATEGORY_NONE;
+
+        fine = span_starts(name, span_of(also_prefix));
+        name.data += fine ? strlen(also_prefix) : 0;
+        name.bytes -= fine ? strlen(also_prefix) : 0;
+        fine = fine && ticket_category_from(name, &category) &&
+               (size_t)category == i - classes - 1;
     }
     if (!fine) {
         return err_set(err, ERR_BAD_TABLE,
@@ -395,14 +454,16 @@ read_model(struct model *model,
     }
     model->class_count = taxonomy_class_count(taxonomy) + 1;
     model->lane_count = model->class_count > LANES ? 2 : 1;
+    model->has_also = table_column_count(table) > model->class_count + 1;
     model->slot_mask = slots - 1;
     model->slots = calloc(slots, sizeof(*model->slots));
     model->weights =
         calloc((rows + 1) * model->lane_count * LANES, sizeof(*model->weights));
     model->means = calloc(rows + 1, sizeof(*model->means));
+    model->also = calloc((rows + 1) * ALSO_LANES, sizeof(*model->also));
     model->ids = calloc(rows + 1, sizeof(*model->ids));
     if (model->slots == NULL || model->weights == NULL || model->ids == NULL ||
-        model->means == NULL) {
+        model->means == NULL || model->also == NULL) {
         return err_set(err, ERR_NO_MEMORY, "dict/model.tsv");
     }
     for (size_t row = 0; row < rows; row++) {
@@ -455,6 +516,7 @@ model_free(struct model **model)
         free((*model)->slots);
         free((*model)->weights);
         free((*model)->means);
+        free((*model)->also);
         free((*model)->ids);
         free(*model);
         *model = NULL;
@@ -557,10 +619,42 @@ add_lane(const struct model *model,
     }
 }
 
+/* The categories besides: each n-gram counts once. */
+static void
+score_also(const struct model *model,
+           const struct known *known,
+           float also[MODEL_ALSO_COUNT])
+{
+    float share = known->count > 0 ? 1.0F / sqrtf((float)known->count) : 0.0F;
+    int32_t sums[ALSO_LANES] = {0};
+
+    for (size_t i = 0; i < known->count; i++) {
+        const int16_t *row =
+            model->also + (size_t)known->features[i] * ALSO_LANES;
+
+        for (size_t c = 0; c < ALSO_LANES; c++) {
+            sums[c] += row[c];
+        }
+    }
+    for (size_t c = 0; c < MODEL_ALSO_COUNT; c++) {
+        also[c] =
+            model->has_also
+                ? ((float)model->also_bias[c] + (float)sums[c] * share) / 100.0F
+                : -HUGE_VALF;
+    }
+}
+
+bool
+model_knows_also(const struct model *model)
+{
+    return model->has_also;
+}
+
 void
 model_score(const struct model *model,
             const struct clean_text *text,
-            float *logits)
+            float *logits,
+            float also[MODEL_ALSO_COUNT])
 {
     struct known known;
     int32_t sums[SCORING_CLASSES_MAX] = {0};
@@ -573,6 +667,7 @@ model_score(const struct model *model,
         logits[c] =
             ((float)model->bias[c] + (float)sums[c] * known.share) / 100.0F;
     }
+    score_also(model, &known, also);
 }
 
 /* Into the list by weight, each n-gram and each place once. */

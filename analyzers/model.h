@@ -2,7 +2,8 @@
  * model: a linear model over character n-grams, for where rules are silent.
  *
  * Flow      cleaned text -> [model] -> one logit a class -> classify
- * Table     model.tsv: n-gram, one weight a class; written by `suqiu train`
+ * Table     model.tsv: n-gram, one weight a class, one a category for whether
+ *           it is complained of besides; written by `suqiu train`
  * Effects   none after model_build
  *
  * Multinomial logistic regression. The n-grams of a text are its letters,
@@ -19,17 +20,20 @@
 #ifndef ANALYZERS_MODEL_H
 #define ANALYZERS_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "analyzers/clean.h"
 #include "analyzers/dictionary.h"
+#include "analyzers/ticket.h"
 
 enum {
     MODEL_FEATURES_MAX = 60000,
     MODEL_TEXT_NGRAMS_MAX = 4096, /* of one text; the rest is not looked at */
     MODEL_TIMES_MAX = 4,
-    MODEL_NGRAM_BYTES = 8,  /* two characters and NUL */
+    MODEL_ALSO_COUNT = TICKET_CATEGORY_COUNT - 1, /* the five */
+    MODEL_NGRAM_BYTES = 8,                        /* two characters and NUL */
     MODEL_WEIGHT_MAX = 1000 /* hundredths of a logit, either sign */
 };
 
@@ -60,10 +64,20 @@ size_t model_ngrams(const struct clean_text *text, struct model_ngram *ngrams);
 /* The n-gram as model.tsv writes it. */
 void model_ngram_name(uint32_t key, char name[MODEL_NGRAM_BYTES]);
 
-/* Logits of the classes and, last, of none. Cost: a look-up an n-gram. */
+/*
+ * Logits of the classes and, last, of none; and of each of the five categories
+ * (0 is the first after none) being complained of besides another one: where it
+ * stands does not count for that, and 0 is as likely as not (0 without
+ * model_knows_also).
+ * Cost    a look-up an n-gram
+ */
 void model_score(const struct model *model,
                  const struct clean_text *text,
-                 float *logits);
+                 float *logits,
+                 float also[MODEL_ALSO_COUNT]);
+
+/* Does the table say of what else is complained? */
+bool model_knows_also(const struct model *model);
 
 /* An n-gram and what it adds to a class. */
 struct model_reason {

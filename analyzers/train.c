@@ -1,4 +1,4 @@
-/* Logistic regression over n-grams, solved by L-BFGS. */
+/* Logistic regression over n-grams. */
 #include "analyzers/train.h"
 
 #include <assert.h>
@@ -6,16 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzers/lbfgs.h"
 #include "analyzers/model.h"
 
-enum {
-    MEMORY = 8,       /* steps L-BFGS remembers */
-    HALVINGS_MAX = 20 /* of one step */
-};
-
-static const double idf_scale = 3.0;     /* keeps restraint near 0.1 */
-static const double gradient_end = 1e-3; /* largest slope left at the end */
-static const double armijo_share = 1e-4; /* of the promised decrease */
+static const double idf_scale = 3.0; /* keeps restraint near 0.1 */
 
 /* An n-gram and how often it counts. */
 struct counted {
@@ -27,8 +21,7 @@ struct counted {
 struct text {
     size_t first; /* into ngrams of the trainer */
     size_t count;
-    size_t class_index;
-    double weight;
+    struct train_label label;
 };
 
 struct trainer {
@@ -107,15 +100,14 @@ make_room(void *array, size_t *room, size_t need, size_t size)
 enum err_code
 trainer_add(struct trainer *trainer,
             const struct clean_text *text,
-            size_t class_index,
-            double weight,
+            const struct train_label *label,
             struct err *err)
 {
     size_t count = model_ngrams(text, trainer->work);
     struct text *texts;
     struct counted *ngrams;
 
-    assert(class_index < trainer->class_count);
+    assert(label->class_index < trainer->class_count);
     if (trainer->text_count == TRAIN_TEXTS_MAX) {
         return err_set(err, ERR_TOO_LONG, "more than %d texts",
                        TRAIN_TEXTS_MAX);
@@ -136,7 +128,7 @@ trainer_add(struct trainer *trainer,
     }
     qsort(ngrams, count, sizeof(*ngrams), compare_ngrams);
     trainer->texts[trainer->text_count++] =
-        (struct text){trainer->ngram_count, count, class_index, weight};
+        (struct text){trainer->ngram_count, count, *label};
     trainer->ngram_count += count;
     return ERR_OK;
 }
@@ -150,16 +142,19 @@ struct problem {
     uint32_t *keys; /* of the features, ascending */
     double *idf;
     size_t text_count;
-    double weight_sum; /* of the texts */
-    size_t *starts;    /* [text_count + 1] into entries */
-    size_t *classes;
-    double *text_weights;
+    double weight_sum;                 /* of the texts */
+    size_t *starts;                    /* [text_count + 1] into entries */
+    const struct train_label **labels; /* [text_count] */
     struct entry {
         uint32_t feature;
         float value;
     } * entries;
     double restraint;
-    double *chances; /* [class_count], of the text being looked at */
+    double *scores; /* [class_count], of the text being looked at */
+    double (*miss)(const struct train_label *label,
+                   double *scores,
+                   size_t count);
+    bool flat; /* an n-gram counts once wherever it stands */
 };
 
 static void
@@ -168,10 +163,9 @@ problem_release(struct problem *problem)
     free(problem->keys);
     free(problem->idf);
     free(problem->starts);
-    free(problem->classes);
-    free(problem->text_weights);
+    free(problem->labels);
     free(problem->entries);
-    free(problem->chances);
+    free(problem->scores);
 }
 
 static bool
@@ -181,7 +175,7 @@ learns_from(const struct trainer *trainer,
             size_t folds)
 {
     return folds == 0 || text % folds != fold ||
-           trainer->texts[text].weight < 1;
+           trainer->texts[text].label.weight < 1;
 }
 
 static size_t
@@ -235,11 +229,11 @@ list_ngrams(const struct trainer *trainer,
             continue;
         }
         problem->text_count++;
-        problem->weight_sum += text->weight;
+        problem->weight_sum += text->label.weight;
         for (size_t i = 0; i < text->count; i++) {
             if (i == 0 || ngrams[i].key != ngrams[i - 1].key) {
                 all[count++] =
-                    (struct weighted){ngrams[i].key, (float)text->weight};
+                    (struct weighted){ngrams[i].key, (float)text->label.weight};
             }
         }
     }
@@ -301,7 +295,7 @@ fill_row(const struct trainer *trainer,
         uint32_t key = ngrams[i].key;
         size_t feature =
             find_feature(problem->keys, problem->feature_count, key);
-        uint32_t times = ngrams[i].times;
+        uint32_t times = problem->flat ? 1 : ngrams[i].times;
 
         while (i < text->count && ngrams[i].key == key) {
             i++;
@@ -329,26 +323,21 @@ problem_fill(const struct trainer *trainer,
     size_t row = 0;
     size_t at = 0;
 
-    problem->class_count = trainer->class_count;
-    problem->restraint = options->restraint;
     if (!count_texts(trainer, fold, folds, options, problem)) {
         return err_set(err, ERR_NO_MEMORY, "train");
     }
     problem->starts = calloc(problem->text_count + 1, sizeof(size_t));
-    problem->classes = calloc(problem->text_count + 1, sizeof(size_t));
-    problem->text_weights = calloc(problem->text_count + 1, sizeof(double));
+    problem->labels = calloc(problem->text_count + 1, sizeof(*problem->labels));
     problem->entries = calloc(trainer->ngram_count + 1, sizeof(struct entry));
-    problem->chances = calloc(trainer->class_count, sizeof(double));
-    if (problem->starts == NULL || problem->classes == NULL ||
-        problem->text_weights == NULL || problem->entries == NULL ||
-        problem->chances == NULL) {
+    problem->scores = calloc(problem->class_count, sizeof(double));
+    if (problem->starts == NULL || problem->labels == NULL ||
+        problem->entries == NULL || problem->scores == NULL) {
         return err_set(err, ERR_NO_MEMORY, "train");
     }
     for (size_t t = 0; t < trainer->text_count; t++) {
         if (learns_from(trainer, t, fold, folds)) {
             problem->starts[row] = at;
-            problem->text_weights[row] = trainer->texts[t].weight;
-            problem->classes[row++] = trainer->texts[t].class_index;
+            problem->labels[row++] = &trainer->texts[t].label;
             at += fill_row(trainer, &trainer->texts[t], problem,
                            problem->entries + at);
         }
@@ -359,46 +348,77 @@ problem_fill(const struct trainer *trainer,
 
 /* ------------------------------------------------------------------- slope */
 
-/* Probabilities of the classes of one text under `weights` (bias last). */
-static double
-fill_chances(const struct problem *problem, const double *weights, size_t text)
+/* The scores of one text under `weights` (bias last). */
+static void
+fill_scores(const struct problem *problem, const double *weights, size_t text)
 {
     size_t classes = problem->class_count;
-    const double *bias = weights + problem->feature_count * classes;
-    double *chances = problem->chances;
-    double most = -HUGE_VAL;
-    double sum = 0;
-    double right;
+    double *scores = problem->scores;
 
-    memcpy(chances, bias, classes * sizeof(*chances));
+    memcpy(scores, weights + problem->feature_count * classes,
+           classes * sizeof(*scores));
     for (size_t i = problem->starts[text]; i < problem->starts[text + 1]; i++) {
         const double *row = weights + problem->entries[i].feature * classes;
         double value = (double)problem->entries[i].value;
 
         for (size_t c = 0; c < classes; c++) {
-            chances[c] += value * row[c];
+            scores[c] += value * row[c];
         }
     }
-    for (size_t c = 0; c < classes; c++) {
-        most = chances[c] > most ? chances[c] : most;
+}
+
+/* One class is right: scores become what they miss by. */
+static double
+miss_class(const struct train_label *label, double *scores, size_t count)
+{
+    double most = -HUGE_VAL;
+    double sum = 0;
+    double right;
+
+    for (size_t c = 0; c < count; c++) {
+        most = scores[c] > most ? scores[c] : most;
     }
-    right = chances[problem->classes[text]] - most;
-    for (size_t c = 0; c < classes; c++) {
-        chances[c] = exp(chances[c] - most);
-        sum += chances[c];
+    right = scores[label->class_index] - most;
+    for (size_t c = 0; c < count; c++) {
+        scores[c] = exp(scores[c] - most);
+        sum += scores[c];
     }
-    for (size_t c = 0; c < classes; c++) {
-        chances[c] /= sum;
+    for (size_t c = 0; c < count; c++) {
+        scores[c] /= sum;
     }
+    scores[label->class_index] -= 1.0;
     return log(sum) - right;
+}
+
+/* Each category by itself is there or not, or not known. */
+static double
+miss_also(const struct train_label *label, double *scores, size_t count)
+{
+    double sum = 0;
+
+    for (size_t c = 0; c < count; c++) {
+        double there = label->also >> c & 1 ? 1.0 : 0.0;
+        double size = fabs(scores[c]);
+
+        if ((label->also_known >> c & 1) == 0) {
+            scores[c] = 0;
+            continue;
+        }
+        sum += log1p(exp(-size)) + (scores[c] > 0 ? scores[c] : 0.0) -
+               there * scores[c];
+        scores[c] = 1.0 / (1.0 + exp(-scores[c])) - there;
+    }
+    return sum;
 }
 
 /* What is to be made small, and its slope. */
 static double
-loss(const struct problem *problem, const double *weights, double *slope)
+loss(void *context, const double *weights, double *slope)
 {
+    const struct problem *problem = context;
     size_t classes = problem->class_count;
     size_t free_from = problem->feature_count * classes; /* the bias */
+    double *scores = problem->scores;
     double sum = 0;
 
     for (size_t i = 0; i < free_from; i++) {
@@ -407,203 +427,24 @@ loss(const struct problem *problem, const double *weights, double *slope)
     }
     memset(slope + free_from, 0, classes * sizeof(*slope));
     for (size_t t = 0; t < problem->text_count; t++) {
-        double *chances = problem->chances;
+        double weight = problem->labels[t]->weight;
 
-        sum += problem->text_weights[t] * fill_chances(problem, weights, t);
-        chances[problem->classes[t]] -= 1.0;
+        fill_scores(problem, weights, t);
+        sum += weight * problem->miss(problem->labels[t], scores, classes);
         for (size_t c = 0; c < classes; c++) {
-            chances[c] *= problem->text_weights[t];
+            scores[c] *= weight;
+            slope[free_from + c] += scores[c];
         }
         for (size_t i = problem->starts[t]; i < problem->starts[t + 1]; i++) {
             double *row = slope + problem->entries[i].feature * classes;
             double value = (double)problem->entries[i].value;
 
             for (size_t c = 0; c < classes; c++) {
-                row[c] += value * chances[c];
+                row[c] += value * scores[c];
             }
-        }
-        for (size_t c = 0; c < classes; c++) {
-            slope[free_from + c] += chances[c];
         }
     }
     return sum;
-}
-
-/* ------------------------------------------------------------------ L-BFGS */
-
-/* Nocedal & Wright, Numerical Optimization, algorithms 7.4 and 7.5. */
-struct solver {
-    size_t size;
-    double *memory; /* all of the below */
-    double *weights;
-    double *slope;
-    double *next;
-    double *next_slope;
-    double *direction;
-    double *steps[MEMORY];
-    double *bends[MEMORY];
-    double curvature[MEMORY]; /* 1 / (step . bend) */
-    size_t kept;
-};
-
-static bool
-solver_init(struct solver *solver, size_t size)
-{
-    double *at;
-
-    solver->size = size;
-    solver->memory = calloc((5 + 2 * MEMORY) * size, sizeof(double));
-    if (solver->memory == NULL) {
-        return false;
-    }
-    at = solver->memory;
-    solver->weights = at;
-    solver->slope = at += size;
-    solver->next = at += size;
-    solver->next_slope = at += size;
-    solver->direction = at += size;
-    for (size_t i = 0; i < MEMORY; i++) {
-        solver->steps[i] = at += size;
-        solver->bends[i] = at += size;
-    }
-    return true;
-}
-
-static double
-dot(const double *a, const double *b, size_t size)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < size; i++) {
-        sum += a[i] * b[i];
-    }
-    return sum;
-}
-
-static void
-add_scaled(double *to, const double *what, double scale, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        to[i] += scale * what[i];
-    }
-}
-
-/* The two loops: the slope, bent by what earlier steps met. */
-static void
-find_direction(struct solver *solver)
-{
-    double shares[MEMORY];
-    double scale = 1.0;
-
-    for (size_t i = 0; i < solver->size; i++) {
-        solver->direction[i] = -solver->slope[i];
-    }
-    for (size_t k = solver->kept; k-- > 0;) {
-        shares[k] = solver->curvature[k] *
-                    dot(solver->steps[k], solver->direction, solver->size);
-        add_scaled(solver->direction, solver->bends[k], -shares[k],
-                   solver->size);
-    }
-    if (solver->kept > 0) {
-        const double *bend = solver->bends[solver->kept - 1];
-
-        scale = 1.0 / (solver->curvature[solver->kept - 1] *
-                       dot(bend, bend, solver->size));
-    } else {
-        scale = 1.0 / sqrt(dot(solver->slope, solver->slope, solver->size));
-    }
-    for (size_t i = 0; i < solver->size; i++) {
-        solver->direction[i] *= scale;
-    }
-    for (size_t k = 0; k < solver->kept; k++) {
-        double back = solver->curvature[k] *
-                      dot(solver->bends[k], solver->direction, solver->size);
-
-        add_scaled(solver->direction, solver->steps[k], shares[k] - back,
-                   solver->size);
-    }
-}
-
-/* Keep the step just made, dropping the oldest. */
-static void
-remember_step(struct solver *solver)
-{
-    double *step;
-    double *bend;
-    double product;
-
-    if (solver->kept == MEMORY) {
-        step = solver->steps[0];
-        bend = solver->bends[0];
-        memmove(solver->steps, solver->steps + 1,
-                (MEMORY - 1) * sizeof(*solver->steps));
-        memmove(solver->bends, solver->bends + 1,
-                (MEMORY - 1) * sizeof(*solver->bends));
-        memmove(solver->curvature, solver->curvature + 1,
-                (MEMORY - 1) * sizeof(*solver->curvature));
-        solver->kept--;
-        solver->steps[solver->kept] = step;
-        solver->bends[solver->kept] = bend;
-    }
-    step = solver->steps[solver->kept];
-    bend = solver->bends[solver->kept];
-    for (size_t i = 0; i < solver->size; i++) {
-        step[i] = solver->next[i] - solver->weights[i];
-        bend[i] = solver->next_slope[i] - solver->slope[i];
-    }
-    product = dot(step, bend, solver->size);
-    if (product > 1e-12) {
-        solver->curvature[solver->kept++] = 1.0 / product;
-    }
-}
-
-static double
-steepest(const double *slope, size_t size)
-{
-    double most = 0;
-
-    for (size_t i = 0; i < size; i++) {
-        most = fabs(slope[i]) > most ? fabs(slope[i]) : most;
-    }
-    return most;
-}
-
-static void
-solve(struct solver *solver, const struct problem *problem)
-{
-    double value = loss(problem, solver->weights, solver->slope);
-
-    for (size_t round = 0; round < TRAIN_ROUNDS_MAX; round++) {
-        double length = 1.0;
-        double next_value = value;
-        double promise;
-        size_t halvings = 0;
-
-        if (steepest(solver->slope, solver->size) < gradient_end) {
-            return;
-        }
-        find_direction(solver);
-        promise = dot(solver->slope, solver->direction, solver->size);
-        for (;; halvings++) {
-            memcpy(solver->next, solver->weights,
-                   solver->size * sizeof(double));
-            add_scaled(solver->next, solver->direction, length, solver->size);
-            next_value = loss(problem, solver->next, solver->next_slope);
-            if (next_value <= value + armijo_share * length * promise ||
-                halvings == HALVINGS_MAX) {
-                break;
-            }
-            length /= 2;
-        }
-        if (halvings == HALVINGS_MAX) {
-            return; /* as good as numbers allow */
-        }
-        remember_step(solver);
-        memcpy(solver->weights, solver->next, solver->size * sizeof(double));
-        memcpy(solver->slope, solver->next_slope,
-               solver->size * sizeof(double));
-        value = next_value;
-    }
 }
 
 /* ----------------------------------------------------------------- results */
@@ -615,6 +456,8 @@ trained_free(struct trained **trained)
         free((*trained)->keys);
         free((*trained)->weights);
         free((*trained)->bias);
+        free((*trained)->also);
+        free((*trained)->also_bias);
         free(*trained);
         *trained = NULL;
     }
@@ -631,43 +474,60 @@ weight_hundredths(double weight)
     return value < -MODEL_WEIGHT_MAX ? -MODEL_WEIGHT_MAX : (int16_t)value;
 }
 
-/* Rounded weights of the features of which any is left. */
-static enum err_code
-keep_result(const struct problem *problem,
-            const double *weights,
-            struct trained **out,
-            struct err *err)
+/* Rounded weights as the model has them. */
+static bool
+keep_weights(const struct problem *problem,
+             const double *weights,
+             int16_t **out,
+             int32_t **bias)
 {
     size_t classes = problem->class_count;
     size_t features = problem->feature_count;
-    struct trained *trained = calloc(1, sizeof(*trained));
 
-    if (trained == NULL) {
-        return err_set(err, ERR_NO_MEMORY, "train");
+    *out = calloc(features * classes + 1, sizeof(**out));
+    *bias = calloc(classes, sizeof(**bias));
+    if (*out == NULL || *bias == NULL) {
+        return false;
     }
-    trained->class_count = classes;
-    trained->feature_count = features;
-    trained->keys = calloc(features + 1, sizeof(*trained->keys));
-    trained->weights = calloc(features * classes + 1, sizeof(int16_t));
-    trained->bias = calloc(classes, sizeof(*trained->bias));
-    if (trained->keys == NULL || trained->weights == NULL ||
-        trained->bias == NULL) {
-        trained_free(&trained);
-        return err_set(err, ERR_NO_MEMORY, "train");
-    }
-    memcpy(trained->keys, problem->keys, features * sizeof(uint32_t));
     for (size_t f = 0; f < features; f++) {
         for (size_t c = 0; c < classes; c++) {
-            trained->weights[f * classes + c] =
+            (*out)[f * classes + c] =
                 weight_hundredths(weights[f * classes + c] * problem->idf[f]);
         }
     }
     for (size_t c = 0; c < classes; c++) {
-        trained->bias[c] =
-            (int32_t)lround(weights[features * classes + c] * 100.0);
+        (*bias)[c] = (int32_t)lround(weights[features * classes + c] * 100.0);
     }
-    *out = trained;
-    return ERR_OK;
+    return true;
+}
+
+/* The weights of one problem. */
+static enum err_code
+fit_one(const struct trainer *trainer,
+        const struct train_options *options,
+        size_t fold,
+        size_t folds,
+        struct problem *problem,
+        int16_t **out,
+        int32_t **bias,
+        struct err *err)
+{
+    enum err_code code =
+        problem_fill(trainer, options, fold, folds, problem, err);
+    size_t size = (problem->feature_count + 1) * problem->class_count;
+    double *weights = calloc(size + 1, sizeof(*weights));
+
+    if (code == ERR_OK && weights == NULL) {
+        code = err_set(err, ERR_NO_MEMORY, "train");
+    }
+    if (code == ERR_OK) {
+        code = lbfgs_minimize(loss, problem, weights, size, err);
+    }
+    if (code == ERR_OK && !keep_weights(problem, weights, out, bias)) {
+        code = err_set(err, ERR_NO_MEMORY, "train");
+    }
+    free(weights);
+    return code;
 }
 
 enum err_code
@@ -678,22 +538,36 @@ trainer_fit(const struct trainer *trainer,
             struct trained **out,
             struct err *err)
 {
-    struct problem problem = {.class_count = 0};
-    struct solver solver = {.size = 0};
-    enum err_code code;
+    struct problem classes = {.class_count = trainer->class_count,
+                              .restraint = options->restraint,
+                              .miss = miss_class};
+    struct problem also = {.class_count = MODEL_ALSO_COUNT,
+                           .restraint = options->also_restraint,
+                           .miss = miss_also,
+                           .flat = true};
+    struct trained *trained = calloc(1, sizeof(*trained));
+    enum err_code code = ERR_OK;
 
-    assert(options->restraint > 0);
-    code = problem_fill(trainer, options, fold, folds, &problem, err);
-    if (code == ERR_OK && !solver_init(&solver, (problem.feature_count + 1) *
-                                                    problem.class_count)) {
-        code = err_set(err, ERR_NO_MEMORY, "train");
+    assert(options->restraint > 0 && options->also_restraint > 0);
+    if (trained == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "train");
+    }
+    if ((code = fit_one(trainer, options, fold, folds, &classes,
+                        &trained->weights, &trained->bias, err)) == ERR_OK) {
+        code = fit_one(trainer, options, fold, folds, &also, &trained->also,
+                       &trained->also_bias, err);
     }
     if (code == ERR_OK) {
-        solve(&solver, &problem);
-        code = keep_result(&problem, solver.weights, out, err);
+        trained->class_count = trainer->class_count;
+        trained->feature_count = classes.feature_count;
+        trained->keys = classes.keys;
+        classes.keys = NULL;
+        *out = trained;
+    } else {
+        trained_free(&trained);
     }
-    free(solver.memory);
-    problem_release(&problem);
+    problem_release(&classes);
+    problem_release(&also);
     return code;
 }
 
@@ -701,13 +575,16 @@ void
 trainer_judge(const struct trainer *trainer,
               const struct trained *trained,
               size_t text,
-              float *logits)
+              float *logits,
+              float also[MODEL_ALSO_COUNT])
 {
     const struct text *one = &trainer->texts[text];
     size_t known = 0;
+    size_t known_times = 0;
 
     assert(text < trainer->text_count);
     memset(logits, 0, trained->class_count * sizeof(*logits));
+    memset(also, 0, MODEL_ALSO_COUNT * sizeof(*also));
     for (size_t i = 0; i < one->count; i++) {
         const struct counted *ngram = &trainer->ngrams[one->first + i];
         size_t feature =
@@ -717,15 +594,23 @@ trainer_judge(const struct trainer *trainer,
         if (feature == SIZE_MAX || (i > 0 && ngram[-1].key == ngram->key)) {
             continue;
         }
-        known += ngram->times;
+        known++;
+        known_times += ngram->times;
         for (size_t c = 0; c < trained->class_count; c++) {
             logits[c] +=
                 (float)(trained->weights[feature * trained->class_count + c] *
                         (int32_t)ngram->times);
         }
+        for (size_t c = 0; c < MODEL_ALSO_COUNT; c++) {
+            also[c] += (float)trained->also[feature * MODEL_ALSO_COUNT + c];
+        }
     }
     for (size_t c = 0; c < trained->class_count; c++) {
-        logits[c] *= known > 0 ? 1.0F / sqrtf((float)known) : 0.0F;
+        logits[c] *= known > 0 ? 1.0F / sqrtf((float)known_times) : 0.0F;
         logits[c] = (logits[c] + (float)trained->bias[c]) / 100.0F;
+    }
+    for (size_t c = 0; c < MODEL_ALSO_COUNT; c++) {
+        also[c] *= known > 0 ? 1.0F / sqrtf((float)known) : 0.0F;
+        also[c] = (also[c] + (float)trained->also_bias[c]) / 100.0F;
     }
 }

@@ -2,8 +2,10 @@
  * train: labelled texts to the weights of the linear model.
  *
  * Flow      cleaned texts with their classes -> [train] -> model.tsv
- * Method    multinomial logistic regression, squares of the weights restrained,
- *           solved by L-BFGS from zero over all texts. A rare n-gram may weigh
+ * Method    multinomial logistic regression for the class, and one logistic
+ *           regression a category for whether it is complained of besides;
+ *           squares of the weights restrained, solved by L-BFGS from zero over
+ *           all texts. A rare n-gram may weigh
  *           more than a common one: before the restraint each is multiplied
  *           with the logarithm of texts over texts that have it.
  * Effects   allocates; no I/O, no chance: the same texts in the same order give
@@ -17,15 +19,17 @@
 
 #include "analyzers/clean.h"
 #include "analyzers/err.h"
+#include "analyzers/model.h"
 
 struct trainer;
 
-enum { TRAIN_TEXTS_MAX = 200000, TRAIN_ROUNDS_MAX = 80 };
+enum { TRAIN_TEXTS_MAX = 200000 };
 
 struct train_options {
-    double restraint; /* > 0: the larger, the smaller the weights */
-    double texts_min; /* an n-gram stands in at least so many texts, each
-                         counted by its weight */
+    double restraint;      /* > 0: the larger, the smaller the weights */
+    double also_restraint; /* the same for the categories besides */
+    double texts_min;      /* an n-gram stands in at least so many texts, each
+                              counted by its weight */
 };
 
 /* class_count: classes with none, which is the last. */
@@ -34,12 +38,20 @@ enum err_code trainer_new(size_t class_count,
                           struct err *err) MUST_CHECK;
 void trainer_free(struct trainer **trainer);
 
-/* One more text; its n-grams are copied. Weight 1 is a ticket; less than 1 an
- * aid, which is learned from in every fold.  Errors  TOO_LONG, NO_MEMORY */
+/* What a person said of a text. Weight 1 is a ticket; less than 1 an aid, which
+ * is learned from in every fold. The bits of `also` are categories as in
+ * model_score; those in also_known are, or are not, complained of besides. */
+struct train_label {
+    size_t class_index;
+    double weight;
+    uint32_t also;
+    uint32_t also_known;
+};
+
+/* One more text; its n-grams are copied.  Errors  TOO_LONG, NO_MEMORY */
 enum err_code trainer_add(struct trainer *trainer,
                           const struct clean_text *text,
-                          size_t class_index,
-                          double weight,
+                          const struct train_label *label,
                           struct err *err) MUST_CHECK;
 size_t trainer_text_count(const struct trainer *trainer);
 
@@ -50,6 +62,8 @@ struct trained {
     uint32_t *keys;   /* ascending; struct model_ngram */
     int16_t *weights; /* [feature_count][class_count] */
     int32_t *bias;    /* [class_count] */
+    int16_t *also;    /* [feature_count][MODEL_ALSO_COUNT] */
+    int32_t *also_bias;
 };
 void trained_free(struct trained **trained);
 
@@ -65,10 +79,11 @@ enum err_code trainer_fit(const struct trainer *trainer,
                           struct trained **out,
                           struct err *err) MUST_CHECK;
 
-/* The logits of text number `text`, as model_score would give them. */
+/* What model_score would say of text number `text`. */
 void trainer_judge(const struct trainer *trainer,
                    const struct trained *trained,
                    size_t text,
-                   float *logits);
+                   float *logits,
+                   float also[MODEL_ALSO_COUNT]);
 
 #endif /* ANALYZERS_TRAIN_H */

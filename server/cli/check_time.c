@@ -108,10 +108,11 @@ static void
 part_model(struct timing *timing, const struct ticket *ticket)
 {
     float logits[SCORING_CLASSES_MAX];
+    float also[MODEL_ALSO_COUNT];
 
     part_clean(timing, ticket);
     if (timing->dictionary->model != NULL) {
-        model_score(timing->dictionary->model, timing->clean, logits);
+        model_score(timing->dictionary->model, timing->clean, logits, also);
     }
 }
 

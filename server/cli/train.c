@@ -34,6 +34,7 @@ static bool train_corpus_given;
 static const char *train_out;
 static const char *train_folds;
 static const char *train_restraint = "0.1";
+static const char *train_also_restraint = "0.3";
 static const char *train_texts_min = "2.4";
 
 static const struct config_flag train_flags[] = {
@@ -45,6 +46,8 @@ static const struct config_flag train_flags[] = {
      "are judged"},
     {"restraint", "X", &train_restraint, NULL,
      "how much large weights cost (default 0.1)"},
+    {"also-restraint", "X", &train_also_restraint, NULL,
+     "the same for the categories complained of besides (default 0.3)"},
     {"texts-min", "N", &train_texts_min, NULL,
      "leave out what stands in fewer texts, by weight (default 2.4)"},
 };
@@ -79,6 +82,24 @@ struct training {
     XXH64_hash_t hash; /* of all labels and texts */
 };
 
+static enum ticket_category
+category_of(const struct training *training, size_t class_index)
+{
+    if (class_index + 1 >= training->class_count) {
+        return TICKET_CATEGORY_NONE;
+    }
+    return taxonomy_row(training->taxonomy,
+                        taxonomy_class_row(training->taxonomy, class_index))
+        ->category;
+}
+
+/* All five but the primary one, as the bits of struct train_label. */
+static uint32_t
+also_known(enum ticket_category category)
+{
+    return ((1u << TICKET_CATEGORY_COUNT) - 1 - (1u << category)) >> 1;
+}
+
 static enum err_code
 add_text_cb(void *context, const struct labelled *row, struct err *err)
 {
@@ -109,8 +130,13 @@ add_text_cb(void *context, const struct labelled *row, struct err *err)
         XXH3_64bits_withSeed(row->ticket.text.data, row->ticket.text.bytes,
                              training->hash ^ class_index);
     clean_text(training->cleaner, row->ticket.text, training->clean);
-    return trainer_add(training->trainer, training->clean, class_index, 1.0,
-                       err);
+    return trainer_add(
+        training->trainer, training->clean,
+        &(struct train_label){.class_index = class_index,
+                              .weight = 1.0,
+                              .also = row->secondary >> 1,
+                              .also_known = also_known(row->category)},
+        err);
 }
 
 /* ------------------------------------------------------------------- lines */
@@ -155,8 +181,13 @@ add_lines(struct training *training, struct err *err)
         training->hash = XXH3_64bits_withSeed(buf.data, buf.bytes,
                                               training->hash ^ class_index);
         clean_text(training->cleaner, buf_view(&buf), training->clean);
-        code = trainer_add(training->trainer, training->clean, class_index,
-                           line_weight, err);
+        code = trainer_add(
+            training->trainer, training->clean,
+            &(struct train_label){
+                .class_index = class_index,
+                .weight = line_weight,
+                .also_known = also_known(category_of(training, class_index))},
+            err);
     }
     buf_release(&buf);
     return code;
@@ -208,8 +239,10 @@ add_phrases_of_row(struct training *training,
                                               training->hash ^ class_index);
         /* `|` is no letter: the n-grams do not run across it. */
         clean_text(training->cleaner, some, training->clean);
-        if (trainer_add(training->trainer, training->clean, class_index,
-                        phrase_weight, err) != ERR_OK) {
+        if (trainer_add(training->trainer, training->clean,
+                        &(struct train_label){.class_index = class_index,
+                                              .weight = phrase_weight},
+                        err) != ERR_OK) {
             return err->code;
         }
     }
@@ -255,17 +288,6 @@ struct guess_counts {
     size_t category_right; /* of the complaints, none left out */
     size_t class_right;
 };
-
-static enum ticket_category
-category_of(const struct training *training, size_t class_index)
-{
-    if (class_index + 1 >= training->class_count) {
-        return TICKET_CATEGORY_NONE;
-    }
-    return taxonomy_row(training->taxonomy,
-                        taxonomy_class_row(training->taxonomy, class_index))
-        ->category;
-}
 
 /* The category with the largest share of probability, from `first` on. */
 static enum ticket_category
@@ -338,6 +360,7 @@ cross_validate(const struct training *training, size_t folds, struct err *err)
 {
     struct guess_counts counts = {.texts = 0};
     float logits[SCORING_CLASSES_MAX];
+    float also[MODEL_ALSO_COUNT];
     size_t none = 0;
 
     for (size_t fold = 0; fold < folds; fold++) {
@@ -348,7 +371,7 @@ cross_validate(const struct training *training, size_t folds, struct err *err)
             return err->code;
         }
         for (size_t t = fold; t < training->ticket_count; t += folds) {
-            trainer_judge(training->trainer, trained, t, logits);
+            trainer_judge(training->trainer, trained, t, logits, also);
             count_guess(training, t, logits, &counts);
         }
         trained_free(&trained);
@@ -386,26 +409,35 @@ put_model(const struct training *training,
           const struct trained *trained,
           struct buf *out)
 {
-    buf_printf(out,
-               "# 词组模型：suqiu train --corpus 的结果，不手改。The linear "
-               "model, written by `suqiu train`; not for hands.\n"
-               "# Multinomial logistic regression over one and two "
-               "characters (analyzers/model.h); restraint %s, in %.1f texts "
-               "or more.\n"
-               "# %zu tickets, %zu lines and the phrases of phrases.csv (XXH3 "
-               "%016" PRIx64 "), %zu n-grams.\nngram",
-               train_restraint, training->options.texts_min,
-               training->ticket_count, train_lines_count(training->lines),
-               (uint64_t)training->hash, trained->feature_count);
+    buf_printf(
+        out,
+        "# 词组模型：suqiu train --corpus 的结果，不手改。The linear "
+        "model, written by `suqiu train`; not for hands.\n"
+        "# Multinomial logistic regression over one and two "
+        "characters (analyzers/model.h); restraint %s, besides %s, in %.1f "
+        "texts or more.\n"
+        "# %zu tickets, %zu lines and the phrases of phrases.csv (XXH3 "
+        "%016" PRIx64 "), %zu n-grams.\nngram",
+        train_restraint, train_also_restraint, training->options.texts_min,
+        training->ticket_count, train_lines_count(training->lines),
+        (uint64_t)training->hash, trained->feature_count);
     for (size_t c = 0; c + 1 < training->class_count; c++) {
         int32_t row = taxonomy_class_row(training->taxonomy, c);
 
         buf_printf(out, "\t%.*s",
                    SPAN_ARGS(taxonomy_row(training->taxonomy, row)->code));
     }
-    buf_put_text(out, "\tnone\n(bias)");
+    buf_put_text(out, "\tnone");
+    for (size_t c = 1; c <= MODEL_ALSO_COUNT; c++) {
+        buf_printf(out, "\talso.%s",
+                   ticket_category_wire((enum ticket_category)c));
+    }
+    buf_put_text(out, "\n(bias)");
     for (size_t c = 0; c < training->class_count; c++) {
         put_hundredths(out, trained->bias[c]);
+    }
+    for (size_t c = 0; c < MODEL_ALSO_COUNT; c++) {
+        put_hundredths(out, trained->also_bias[c]);
     }
     buf_put_char(out, '\n');
     for (size_t f = 0; f < trained->feature_count; f++) {
@@ -416,6 +448,9 @@ put_model(const struct training *training,
         for (size_t c = 0; c < training->class_count; c++) {
             put_hundredths(out,
                            trained->weights[f * training->class_count + c]);
+        }
+        for (size_t c = 0; c < MODEL_ALSO_COUNT; c++) {
+            put_hundredths(out, trained->also[f * MODEL_ALSO_COUNT + c]);
         }
         buf_put_char(out, '\n');
     }
@@ -496,6 +531,11 @@ read_flags(int argc,
     if (!read_number(train_restraint, 1e-6, 1e6, &options->restraint)) {
         return err_set(err, ERR_USAGE,
                        "--restraint is a number above 0, such as 0.1");
+    }
+    if (!read_number(train_also_restraint, 1e-6, 1e6,
+                     &options->also_restraint)) {
+        return err_set(err, ERR_USAGE,
+                       "--also-restraint is a number above 0, such as 0.3");
     }
     if (!read_number(train_texts_min, 0.1, TEXTS_MIN_MAX, &number)) {
         return err_set(err, ERR_USAGE, "--texts-min is a number from 0.1 to %d",

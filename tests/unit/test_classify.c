@@ -236,6 +236,13 @@ the_same_ticket_gives_the_same_verdict_after_any_other(void **state)
     "business.metering\tbusiness.fee\toutage.switching\toutage.repair\t"       \
     "quality.voltage\tquality.frequency\tquality.reliability\t"                \
     "grid.facility\tgrid.works\tnone\n"
+#define MODEL_HEADER_ALSO                                                      \
+    "ngram\tservice.conduct\tservice.channel\tbusiness.connection\t"           \
+    "business.change\tbusiness.reading\tbusiness.tariff\t"                     \
+    "business.metering\tbusiness.fee\toutage.switching\toutage.repair\t"       \
+    "quality.voltage\tquality.frequency\tquality.reliability\t"                \
+    "grid.facility\tgrid.works\tnone\talso.service\talso.business\t"           \
+    "also.outage\talso.quality\talso.grid\n"
 
 static void
 the_model_speaks_where_rules_are_silent(void **state)
@@ -261,6 +268,37 @@ the_model_speaks_where_rules_are_silent(void **state)
     judge_release(&other);
 }
 
+/* Points of rules and the model's own word add up; alone, each is too little.
+ */
+static void
+the_model_says_what_else_is_complained_of(void **state)
+{
+    struct judge other;
+    struct verdict verdict;
+
+    (void)state;
+    judge_init(&other);
+    judge_add(&other, "rules/test.csv", RULES);
+    judge_add(&other, "words.csv", "name,words,note\n");
+    judge_add(&other, "scoring.csv", SCORING);
+    judge_add(&other, "model.tsv",
+              MODEL_HEADER_ALSO
+              "(bias)\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0"
+              "\t-2.00\t-9.00\t-9.00\t-9.00\t-9.00\n"
+              "还\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0"
+              "\t1.00\t0\t0\t0\t0\n");
+    judge_build(&other);
+    judge_text(&other, "天天停电，骂人", TICKET_TYPE_COMPLAINT, &verdict);
+    assert_int_equal(verdict.category, TICKET_CATEGORY_QUALITY);
+    assert_int_equal(verdict.secondary, 0); /* -2 + 2 * 0.7 */
+    judge_text(&other, "天天停电，还骂人", TICKET_TYPE_COMPLAINT, &verdict);
+    assert_int_equal(verdict.secondary, 1u << TICKET_CATEGORY_SERVICE);
+    assert_true((verdict.flags & VERDICT_MULTI_TOPIC) != 0);
+    judge_text(&other, "天天停电，还好", TICKET_TYPE_COMPLAINT, &verdict);
+    assert_int_equal(verdict.secondary, 0); /* -2 + 1 */
+    judge_release(&other);
+}
+
 int
 main(void)
 {
@@ -278,6 +316,7 @@ main(void)
         cmocka_unit_test(
             the_same_ticket_gives_the_same_verdict_after_any_other),
         cmocka_unit_test(the_model_speaks_where_rules_are_silent),
+        cmocka_unit_test(the_model_says_what_else_is_complained_of),
     };
 
     return cmocka_run_group_tests(tests, load, unload);

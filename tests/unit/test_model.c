@@ -18,7 +18,11 @@
     "service,服务投诉,S,,no,,\nservice.conduct,服务行为,C,,no,,\n"     \
     "outage,停送电投诉,O,,no,,\noutage.repair,抢修服务,R,,no,,\n"
 #define HEADER "ngram\tservice.conduct\toutage.repair\tnone\n"
+#define HEADER_ALSO                                                            \
+    "ngram\tservice.conduct\toutage.repair\tnone\talso.service\t"              \
+    "also.business\talso.outage\talso.quality\talso.grid\n"
 
+static float also[MODEL_ALSO_COUNT]; /* where nobody looks */
 static struct taxonomy *taxonomy;
 static struct cleaner *cleaner;
 static struct clean_text *clean;
@@ -150,11 +154,11 @@ logits_are_bias_plus_weights_over_the_root_of_known_ngrams(void **state)
 
     (void)state;
     /* Both known n-grams are among the first letters and count four times. */
-    model_score(model, cleaned("停电"), logits);
+    model_score(model, cleaned("停电"), logits, also);
     assert_true(fabsf(logits[0] - (0.5F - 4 * 0.3F / sqrtf(8.0F))) < 1e-5F);
     assert_true(fabsf(logits[1] - (-0.5F + 4 * 6.0F / sqrtf(8.0F))) < 1e-5F);
     assert_true(fabsf(logits[2] - (-4 * 1.0F / sqrtf(8.0F))) < 1e-5F);
-    model_score(model, cleaned("没有见过"), logits);
+    model_score(model, cleaned("没有见过"), logits, also);
     assert_true(fabsf(logits[0] - 0.5F) < 1e-5F);
     model_free(&model);
 }
@@ -169,9 +173,9 @@ what_is_said_first_counts_more(void **state)
 
     (void)state;
     model_score(model, cleaned("骂，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，修"),
-                first);
+                first, also);
     model_score(model, cleaned("修，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，骂"),
-                later);
+                later, also);
     assert_true(first[0] > 3.9F * first[1]);
     assert_true(later[1] > 3.9F * later[0]);
     model_free(&model);
@@ -190,7 +194,7 @@ many_strong_weights_do_not_run_over(void **state)
     float logits[SCORING_CLASSES_MAX];
 
     (void)state;
-    model_score(model, cleaned("甲乙丙丁"), logits);
+    model_score(model, cleaned("甲乙丙丁"), logits, also);
     assert_true(fabsf(logits[0] - 10.0F * sqrtf(36.0F)) < 0.1F);
     assert_true(fabsf(logits[1] + 10.0F * sqrtf(36.0F)) < 0.1F);
     model_free(&model);
@@ -205,10 +209,33 @@ what_is_said_again_counts_once(void **state)
     float again[SCORING_CLASSES_MAX];
 
     (void)state;
-    model_score(model, cleaned("修了骂"), once);
-    model_score(model, cleaned("修了骂，来骂，又骂，还骂"), again);
+    model_score(model, cleaned("修了骂"), once, also);
+    model_score(model, cleaned("修了骂，来骂，又骂，还骂"), again, also);
     assert_true(fabsf(once[0] - again[0]) < 1e-5F);
     assert_true(fabsf(once[1] - again[1]) < 1e-5F);
+    model_free(&model);
+}
+
+static void
+a_category_besides_counts_ngrams_once_anywhere(void **state)
+{
+    struct model *model =
+        build(HEADER_ALSO "(bias)\t0\t0\t0\t-1.00\t0\t0\t0\t-2.00\n"
+                          "骂\t0\t0\t0\t3.00\t0\t0\t0\t0\n"
+                          "停\t0\t0\t0\t0\t0\t0\t0\t10.00\n");
+    float logits[SCORING_CLASSES_MAX];
+    float besides[MODEL_ALSO_COUNT];
+
+    (void)state;
+    assert_true(model_knows_also(model));
+    model_score(model, cleaned("停，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，骂，骂"),
+                logits, besides);
+    assert_true(fabsf(besides[0] - (-1.0F + 3.0F / sqrtf(2.0F))) < 1e-5F);
+    assert_true(fabsf(besides[1]) < 1e-5F);
+    assert_true(fabsf(besides[4] - (-2.0F + 10.0F / sqrtf(2.0F))) < 1e-5F);
+    model_free(&model);
+    model = build(HEADER "骂\t0\t0\t0\n");
+    assert_false(model_knows_also(model));
     model_free(&model);
 }
 
@@ -259,6 +286,10 @@ a_wrong_table_is_refused_with_its_line(void **state)
     refused(HEADER "停电了\t0\t0\t0\n", "line 2");
     refused(HEADER "停\t0\t0\t0\n停\t0\t0\t0\n", "line 3");
     refused(HEADER "停\t0\tmuch\t0\n", "much");
+    refused("ngram\tservice.conduct\toutage.repair\tnone\talso.service\t"
+            "also.business\talso.quality\talso.outage\talso.grid\n",
+            "train the model again");
+    refused(HEADER_ALSO "停\t0\t0\t0\t0\t0\t0\t0\tmore\n", "more");
     refused(HEADER "停\t0\t10.01\t0\n", "10.01");
     assert_int_equal(model_build(NULL, 0, taxonomy, &model, &err), ERR_OK);
     assert_null(model);
@@ -266,13 +297,19 @@ a_wrong_table_is_refused_with_its_line(void **state)
 
 /* ---------------------------------------------------------------- training */
 
+enum { also_known = 5 }; /* service and outage */
+
 static const struct {
     const char *text;
     size_t class_index;
+    uint32_t also;
 } lessons[] = {
-    {"营业员骂人", 0},   {"客服态度差还骂我", 0}, {"窗口的人骂老人", 0},
-    {"抢修没人来", 1},   {"报修三小时没人来", 1}, {"修电的没来没来", 1},
-    {"请问电价多少", 2}, {"咨询过户材料", 2},     {"请问9点上班吗", 2},
+    {"营业员骂人", 0, 0},     {"客服态度差还骂我", 0, 0},
+    {"窗口的人骂老人", 0, 0}, {"骂人，又停电没人来", 0, 4},
+    {"抢修没人来", 1, 0},     {"报修三小时没人来", 1, 0},
+    {"修电的没来没来", 1, 0}, {"没人来，来了还骂人", 1, 1},
+    {"请问电价多少", 2, 0},   {"咨询过户材料", 2, 0},
+    {"请问9点上班吗", 2, 0},
 };
 
 static struct trainer *
@@ -283,9 +320,12 @@ taught(void)
 
     assert_int_equal(trainer_new(3, &trainer, &err), ERR_OK);
     for (size_t i = 0; i < sizeof(lessons) / sizeof(*lessons); i++) {
-        assert_int_equal(trainer_add(trainer, cleaned(lessons[i].text),
-                                     lessons[i].class_index, 1.0, &err),
-                         ERR_OK);
+        struct train_label label = {lessons[i].class_index, 1.0,
+                                    lessons[i].also, also_known};
+
+        assert_int_equal(
+            trainer_add(trainer, cleaned(lessons[i].text), &label, &err),
+            ERR_OK);
     }
     return trainer;
 }
@@ -293,7 +333,7 @@ taught(void)
 static struct trained *
 fitted(const struct trainer *trainer, double restraint, double texts_min)
 {
-    struct train_options options = {restraint, texts_min};
+    struct train_options options = {restraint, restraint, texts_min};
     struct trained *trained = NULL;
     struct err err = {0};
 
@@ -320,8 +360,29 @@ what_was_taught_is_known(void **state)
     for (size_t i = 0; i < trainer_text_count(trainer); i++) {
         float logits[3];
 
-        trainer_judge(trainer, trained, i, logits);
+        trainer_judge(trainer, trained, i, logits, also);
         assert_int_equal(best_of(logits), lessons[i].class_index);
+    }
+    trained_free(&trained);
+    trainer_free(&trainer);
+}
+
+static void
+what_is_complained_of_besides_is_known(void **state)
+{
+    struct trainer *trainer = taught();
+    struct trained *trained = fitted(trainer, 0.05, 1);
+
+    (void)state;
+    for (size_t i = 0; i < trainer_text_count(trainer); i++) {
+        float logits[3];
+        float besides[MODEL_ALSO_COUNT];
+
+        trainer_judge(trainer, trained, i, logits, besides);
+        assert_int_equal(besides[0] > 0, (lessons[i].also & 1) != 0);
+        assert_int_equal(besides[2] > 0, (lessons[i].also & 4) != 0);
+        /* Nobody said whether quality was complained of. */
+        assert_true(fabsf(besides[3]) < 1e-6F);
     }
     trained_free(&trained);
     trainer_free(&trainer);
@@ -381,7 +442,7 @@ the_table_judges_as_the_trainer_did(void **state)
     struct trained *trained = fitted(trainer, 0.05, 1);
     static char table[64 * 1024];
     struct model *model;
-    size_t at = (size_t)sprintf(table, "%s", HEADER);
+    size_t at = (size_t)sprintf(table, "%s", HEADER_ALSO);
 
     (void)state;
     for (size_t f = 0; f <= trained->feature_count; f++) {
@@ -399,17 +460,28 @@ the_table_judges_as_the_trainer_did(void **state)
                                        : trained->bias[c]) /
                                       100.0);
         }
+        for (size_t c = 0; c < MODEL_ALSO_COUNT; c++) {
+            at += (size_t)sprintf(table + at, "\t%.2f",
+                                  (f < trained->feature_count
+                                       ? trained->also[f * MODEL_ALSO_COUNT + c]
+                                       : trained->also_bias[c]) /
+                                      100.0);
+        }
         at += (size_t)sprintf(table + at, "\n");
     }
     model = build(table);
     for (size_t i = 0; i < trainer_text_count(trainer); i++) {
         float by_trainer[3];
         float by_model[SCORING_CLASSES_MAX];
+        float also_trainer[MODEL_ALSO_COUNT];
 
-        trainer_judge(trainer, trained, i, by_trainer);
-        model_score(model, cleaned(lessons[i].text), by_model);
+        trainer_judge(trainer, trained, i, by_trainer, also_trainer);
+        model_score(model, cleaned(lessons[i].text), by_model, also);
         for (size_t c = 0; c < 3; c++) {
             assert_true(fabsf(by_trainer[c] - by_model[c]) < 1e-3F);
+        }
+        for (size_t c = 0; c < MODEL_ALSO_COUNT; c++) {
+            assert_true(fabsf(also_trainer[c] - also[c]) < 1e-3F);
         }
     }
     model_free(&model);
@@ -420,16 +492,22 @@ the_table_judges_as_the_trainer_did(void **state)
 static void
 a_fold_is_not_learned_from_but_an_aid_is(void **state)
 {
-    struct train_options options = {0.05, 0.5};
+    struct train_options options = {0.05, 0.05, 0.5};
     struct trainer *trainer = NULL;
     struct trained *trained = NULL;
     struct err err = {0};
 
     (void)state;
     assert_int_equal(trainer_new(2, &trainer, &err), ERR_OK);
-    assert_int_equal(trainer_add(trainer, cleaned("甲"), 0, 1.0, &err), ERR_OK);
-    assert_int_equal(trainer_add(trainer, cleaned("乙"), 1, 1.0, &err), ERR_OK);
-    assert_int_equal(trainer_add(trainer, cleaned("丙"), 0, 0.5, &err), ERR_OK);
+    assert_int_equal(trainer_add(trainer, cleaned("甲"),
+                                 &(struct train_label){0, 1.0, 0, 0}, &err),
+                     ERR_OK);
+    assert_int_equal(trainer_add(trainer, cleaned("乙"),
+                                 &(struct train_label){1, 1.0, 0, 0}, &err),
+                     ERR_OK);
+    assert_int_equal(trainer_add(trainer, cleaned("丙"),
+                                 &(struct train_label){0, 0.5, 0, 0}, &err),
+                     ERR_OK);
     assert_int_equal(trainer_fit(trainer, &options, 0, 2, &trained, &err),
                      ERR_OK);
     /* Text 0 and, were it no aid, text 2 would be left out: 乙, 丙 and their
@@ -461,6 +539,8 @@ main(void)
         cmocka_unit_test(reasons_are_the_ngrams_that_speak_loudest),
         cmocka_unit_test(a_wrong_table_is_refused_with_its_line),
         cmocka_unit_test(what_was_taught_is_known),
+        cmocka_unit_test(what_is_complained_of_besides_is_known),
+        cmocka_unit_test(a_category_besides_counts_ngrams_once_anywhere),
         cmocka_unit_test(the_same_texts_give_the_same_weights),
         cmocka_unit_test(
             rare_ngrams_are_left_out_and_restraint_makes_weights_small),

@@ -53,6 +53,7 @@ add_cmocka_test(test_taxonomy LABEL unit SOURCES unit/test_taxonomy.c LINK analy
 add_cmocka_test(test_pattern LABEL unit SOURCES unit/test_pattern.c LINK analyzers)
 add_cmocka_test(test_rules LABEL unit SOURCES unit/test_rules.c LINK analyzers)
 add_cmocka_test(test_model LABEL unit SOURCES unit/test_model.c LINK analyzers)
+add_cmocka_test(test_train_lines LABEL unit SOURCES unit/test_train_lines.c ../server/cli/train_lines.c LINK base analyzers)
 add_cmocka_test(test_classify LABEL unit SOURCES unit/test_classify.c LINK analyzers)
 add_cmocka_test(test_xlsx_read LABEL unit SOURCES unit/test_xlsx_read.c LINK sheet PkgConfig::MINIZIP)
 add_cmocka_test(test_rulebook LABEL unit SOURCES unit/test_rulebook.c LINK rulebook)
