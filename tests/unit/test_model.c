@@ -367,6 +367,36 @@ what_was_taught_is_known(void **state)
     trainer_free(&trainer);
 }
 
+/* The same n-grams in both texts: only their places tell them apart. */
+static void
+what_was_said_first_is_learned(void **state)
+{
+    static const char *const texts[] = {
+        "骂了，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，修了",
+        "修了，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，骂了", "天地玄黄", "宇宙洪荒"};
+    struct trainer *trainer = NULL;
+    struct trained *trained;
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(trainer_new(2, &trainer, &err), ERR_OK);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(trainer_add(trainer, cleaned(texts[i]),
+                                     &(struct train_label){i % 2, 1.0, 0, 0},
+                                     &err),
+                         ERR_OK);
+    }
+    trained = fitted(trainer, 0.001, 1);
+    for (size_t i = 0; i < 2; i++) {
+        float logits[2];
+
+        trainer_judge(trainer, trained, i, logits, also);
+        assert_true(logits[i] > logits[1 - i] + 0.1F);
+    }
+    trained_free(&trained);
+    trainer_free(&trainer);
+}
+
 static void
 what_is_complained_of_besides_is_known(void **state)
 {
@@ -539,6 +569,7 @@ main(void)
         cmocka_unit_test(reasons_are_the_ngrams_that_speak_loudest),
         cmocka_unit_test(a_wrong_table_is_refused_with_its_line),
         cmocka_unit_test(what_was_taught_is_known),
+        cmocka_unit_test(what_was_said_first_is_learned),
         cmocka_unit_test(what_is_complained_of_besides_is_known),
         cmocka_unit_test(a_category_besides_counts_ngrams_once_anywhere),
         cmocka_unit_test(the_same_texts_give_the_same_weights),
