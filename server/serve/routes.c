@@ -13,6 +13,7 @@
 #include "server/serve/facts.h"
 #include "server/serve/http.h"
 #include "server/serve/lists.h"
+#include "server/serve/openapi.h"
 #include "server/serve/problem.h"
 #include "server/serve/report_route.h"
 #include "server/serve/status.h"
@@ -141,6 +142,24 @@ explain_handler(struct http_request *http, void *user)
     if (explain_put_json(http_request_body(http),
                          context->dictionary(context->data), &body,
                          &err) == ERR_OK) {
+        answer_buf(http, 200, "application/json", &body);
+    } else {
+        problem_reply_err(http, &err);
+    }
+    buf_release(&body);
+}
+
+static void
+openapi_handler(struct http_request *http, void *user)
+{
+    const struct serve_routes *routes = user;
+    const struct openapi_lists lists = {sources, SOURCE_COUNT, forms,
+                                        FORM_COUNT};
+    struct buf body;
+    struct err err = {0};
+
+    buf_init(&body, OPENAPI_BYTES_MAX);
+    if (openapi_put_json(routes->http, &lists, &body, &err) == ERR_OK) {
         answer_buf(http, 200, "application/json", &body);
     } else {
         problem_reply_err(http, &err);
@@ -330,6 +349,7 @@ serve_routes_new(struct http_server *http,
     http_route(http, HTTP_GET, "/v1/tickets/{id}", ticket_handler, routes);
     http_route(http, HTTP_POST, "/v1/tickets/{id}/unmask", unmask_handler,
                &routes->context);
+    http_route(http, HTTP_GET, "/openapi.json", openapi_handler, routes);
     http_route(http, HTTP_GET, "/v1/stream", stream_handler, routes);
     http_route(http, HTTP_GET, "/v1/dictionary", dictionary_handler, routes);
     http_route(http, HTTP_POST, "/v1/explain", explain_handler, routes);

@@ -232,6 +232,7 @@ static const struct {
     {HTTP_GET, "/healthz", "*"},
     {HTTP_GET, "/readyz", "*"},
     {HTTP_GET, "/metrics", "vsa"},
+    {HTTP_GET, "/openapi.json", "*"},
     {HTTP_GET, "/", "*"},
     {HTTP_GET, "/assets/{name}", "*"},
     {HTTP_GET, "/sign-in", "*"},
