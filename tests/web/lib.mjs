@@ -1,6 +1,8 @@
 // A server on an empty directory and a browser that sees nothing but it.
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +26,7 @@ export async function until(look, what) {
   }
 }
 
-/** A running server: {url, dir, output(), stop(), import(...files), record(object)}. */
+/** A running server: {url, dir, output(), stop(), import(...files), records(objects)}. */
 export async function startServer(flags = ['--auth', 'off']) {
   const dir = mkdtempSync(join(tmpdir(), 'suqiu-web-'));
   const server = { dir };
@@ -63,12 +65,17 @@ export async function startServer(flags = ['--auth', 'off']) {
   server.records = async (objects) => {
     const answer = await fetch(`${server.url}/v1/records`, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/x-ndjson' },
+      headers: { 'Content-Type': 'application/x-ndjson', ...server.headers },
       body: objects.map((o) => `${JSON.stringify(o)}\n`).join(''),
     });
     return answer.json();
   };
-  server.get = async (path) => (await fetch(server.url + path)).json();
+  server.get = async (path) => (await fetch(server.url + path, { headers: server.headers })).json();
+  /** Ask as the browser's session does, from now on. */
+  server.askAs = async (context) => {
+    const [cookie] = await context.cookies();
+    server.headers = { Cookie: `${cookie.name}=${cookie.value}`, Origin: server.url };
+  };
   return server;
 }
 
@@ -86,7 +93,7 @@ export async function openPage(browser, server, { width = 1366, height = 768, la
   page.on('pageerror', (error) => page.troubles.push(`error: ${error.message}`));
   page.on('console', (message) => {
     // A server that is away is told by the browser as well; the page says it.
-    if (message.type() === 'error' && !/net::ERR_(CONNECTION|INCOMPLETE|EMPTY|NETWORK)|status of 40[034]/.test(message.text())) page.troubles.push(`console: ${message.text()}`);
+    if (message.type() === 'error' && !/net::ERR_(CONNECTION|INCOMPLETE|EMPTY|NETWORK)|status of 40[0134]/.test(message.text())) page.troubles.push(`console: ${message.text()}`);
   });
   page.on('dialog', async (dialog) => {
     page.troubles.push(`dialog: ${dialog.message()}`);
@@ -108,6 +115,22 @@ export async function settled(page) {
   await page.waitForFunction(() => document.body.dataset.shown === location.hash
     && document.querySelector('main').childElementCount > 0
     && !document.querySelector('[aria-busy], main .loading, #drawer[open] .loading'));
+}
+
+/** A file of the sample in Excel's Chinese encoding, with one heading that no
+ * table knows. */
+export async function sampleCsv(directory) {
+  const heads = { id: '工单编号', accepted_at: '受理时间', type: '业务类型', caller: '来电号码', customer: '户号', address: '用电地址', unit: '供电单位', text: '客户说的话' };
+  const cell = (value) => (/[",\n\r]/.test(value ?? '') ? `"${value.replaceAll('"', '""')}"` : value ?? '');
+  const rows = readFileSync(sample('quarter.ndjson'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+  const text = [Object.values(heads), ...rows.map((row) => Object.keys(heads).map((name) => cell(row[name])))]
+    .map((row) => `${row.join(',')}\r\n`).join('');
+  const plain = join(directory, 'plain.csv');
+  const path = join(directory, '一季度工单.csv');
+  writeFileSync(plain, text);
+  const { stdout } = await run('iconv', ['-f', 'UTF-8', '-t', 'GB18030', plain], { encoding: 'buffer', maxBuffer: 1 << 26 });
+  writeFileSync(path, stdout);
+  return path;
 }
 
 /** Chromium cut off from every network but this machine. */
@@ -144,6 +167,7 @@ export const VIEWS = {
   ticket: '#/tickets?from=2018-01-01&to=2018-03-31&counter=repeats&ticket=2018032239555173',
   repeats: '#/repeats?from=2018-01-01&to=2018-03-31',
   deadlines: '#/deadlines?tab=overdue&open=1',
+  import: '#/import',
   rules: `#/rules?text=${encodeURIComponent('这个月都停了七回了，打95598说线路检修，问哪天修好没人说得清')}`,
   reports: '#/reports?from=2018-01-01&to=2018-03-31',
 };

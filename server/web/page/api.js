@@ -51,7 +51,7 @@ async function ask(path, options) {
   if (answer.status === 401) window.location.assign('/sign-in');
   if (!answer.ok && answer.status !== 207) {
     // Records come back with their reasons even when all were refused.
-    if (body?.errors?.length) return body;
+    if (answer.status === 400 && body?.received !== undefined) return body;
     throw new ApiError(answer.status, body);
   }
   return body;
@@ -59,12 +59,17 @@ async function ask(path, options) {
 
 export const get = (path, params, signal) => ask(address(path, params), { signal });
 
-export const send = (method, path, body, signal) => ask(path, {
-  method,
-  signal,
-  headers: { 'Content-Type': 'application/json' },
-  body: JSON.stringify(body),
-});
+/** A request with a body: an object as JSON, a file as it is, nothing. */
+export function send(method, path, body, signal) {
+  if (body === undefined) return ask(path, { method, signal });
+  const isFile = body instanceof Blob;
+  return ask(path, {
+    method,
+    signal,
+    headers: { 'Content-Type': isFile ? 'application/octet-stream' : 'application/json' },
+    body: isFile ? body : JSON.stringify(body),
+  });
+}
 
 /** One record; throws when it was refused. */
 export async function record(body) {

@@ -3,6 +3,7 @@ import { fill, h } from './dom.js';
 import { setLanguage, english, t } from './i18n.js';
 import { addressOf, go, readAddress, withParams } from './link.js';
 import { live } from './live.js';
+import { mayWrite, me, signOut } from './me.js';
 import { failed, loading } from './state.js';
 
 // Each view has show(main, params, signal) and, where it can, update(params).
@@ -11,6 +12,7 @@ const views = [
   { name: 'tickets', title: () => t('工单', 'Tickets'), load: () => import('./tickets.js') },
   { name: 'repeats', title: () => t('重复来电', 'Repeat callers'), load: () => import('./repeats.js') },
   { name: 'deadlines', title: () => t('时限', 'Deadlines'), load: () => import('./deadlines.js') },
+  { name: 'import', title: () => t('导入', 'Import'), load: () => import('./import.js'), may: mayWrite },
   { name: 'rules', title: () => t('规则', 'Rules'), load: () => import('./rules.js') },
   { name: 'reports', title: () => t('报表', 'Reports'), load: () => import('./reports.js') },
 ];
@@ -20,14 +22,15 @@ const main = document.getElementById('main');
 const drawer = document.getElementById('drawer');
 let shown = null; // {view, text of the params, controller}
 let feedDot = null;
+let person = null; // who looks; known after the first answer
 
 function drawHead(current) {
   feedDot = h('span', { class: 'feed-dot', role: 'status' });
   fill(head,
     h('button', { class: 'skip', type: 'button', onclick: () => main.focus() }, t('跳到内容', 'Skip to content')),
     h('a', { class: 'brand', href: '#/now' }, h('img', { src: '/assets/favicon.svg', alt: '', width: 22, height: 22 }), t('诉求', 'suqiu')),
-    h('h1', { class: 'unseen' }, views.find((view) => view.name === current).title()),
-    h('nav', { 'aria-label': t('视图', 'Views') }, views.map((view) => h('a', {
+    h('h1', { class: 'unseen' }, views.find((view) => view.name === current)?.title()),
+    h('nav', { 'aria-label': t('视图', 'Views') }, views.filter((view) => !view.may || (person && view.may(person))).map((view) => h('a', {
       href: addressOf(view.name), 'aria-current': view.name === current && 'page',
     }, view.title()))),
     h('form', { class: 'find', role: 'search', onsubmit: find },
@@ -36,6 +39,7 @@ function drawHead(current) {
         'aria-label': t('查找工单', 'Find tickets'),
       })),
     feedDot,
+    person?.auth && h('span', { class: 'person' }, person.name, ' ', h('button', { type: 'button', onclick: signOut }, t('退出', 'Sign out'))),
     h('button', { class: 'language', type: 'button', lang: english() ? 'zh-CN' : 'en', onclick: switchLanguage }, english() ? '中文' : 'English'));
   drawFeedDot();
 }
@@ -116,6 +120,15 @@ drawer.addEventListener('close', () => {
 drawer.addEventListener('click', (event) => {
   if (event.target === drawer) drawer.close(); // beside it
 });
+window.addEventListener('suqiu-signin', () => location.assign('/sign-in'));
 window.addEventListener('hashchange', show);
+// The other views are brought while there is a server to bring them.
+const bringViews = () => Promise.allSettled([...views.map((view) => view.load()), import('./ticket.js')]);
+(window.requestIdleCallback ?? setTimeout)(bringViews);
+
 live.onState(drawFeedDot);
+me().then((found) => {
+  person = found;
+  drawHead(readAddress().view);
+}).catch(() => {}); // the view says what is wrong
 show();

@@ -3,6 +3,7 @@ import { fill, h, put, select } from './dom.js';
 import { number, t, word } from './i18n.js';
 import { addressOf, go, numberLink, ticketLink } from './link.js';
 import { listOf } from './list.js';
+import { mayWrite, me } from './me.js';
 import { daysBetween, dayOfTime, periodOf, shortTime, today } from './period.js';
 import { periodBar, rangeOf } from './periodbar.js';
 import { finalReply } from './ticket.js';
@@ -23,12 +24,14 @@ export async function show(main, params, signal) {
       h('a', { href: addressOf('repeats', { ...params, tab: 'hot' }), 'aria-current': hot && 'page' }, t('热点', 'Hot spots'))),
     periodBar({ view: 'repeats', params, range, signal, more: [picker] }));
   const filter = { ...range, unit: params.unit, [least]: value };
-  put(main, [hot ? hotSpots(filter, signal) : callers(filter, signal, () => show(main, params, signal))]);
+  const writes = mayWrite(await me());
+  if (signal.aborted) return;
+  put(main, [hot ? hotSpots(filter, signal) : callers(filter, signal, writes, () => show(main, params, signal))]);
 }
 
 const days = (row) => daysBetween(dayOfTime(row.first_at), dayOfTime(row.last_at)) + 1;
 
-function callers(filter, signal, again) {
+function callers(filter, signal, writes, again) {
   const total = h('p', { class: 'hint' });
   const list = listOf({
     path: '/v1/repeat-callers',
@@ -59,7 +62,7 @@ function callers(filter, signal, again) {
       { head: t('工单', 'Tickets'), class: 'ids', cell: (row) => [
         h('details', {}, h('summary', {}, t(`${row.ids.length} 张`, `${row.ids.length}`)), row.ids.map((id) => h('div', {}, ticketLink(id)))),
         h('a', { href: addressOf('tickets', { same_caller: row.ids.at(-1) }) }, t('全部来电', 'All calls'))] },
-      { head: t('处理', 'To do'), cell: (row) => !row.final_reply && finalReply(row.ids.at(-1), t('最终答复', 'Final reply'), again) },
+      { head: t('处理', 'To do'), cell: (row) => writes && !row.final_reply && finalReply(row.ids.at(-1), t('最终答复', 'Final reply'), again) },
     ],
   });
   list.prepend(total);

@@ -2,8 +2,10 @@
 import { send } from './api.js';
 import { field, fill, h, put, select } from './dom.js';
 import { pairs, t, word } from './i18n.js';
+import { mayAdminister, me } from './me.js';
 import { evidenceTable, markedText, regionReason } from './marked.js';
 import { into } from './state.js';
+import { tablesPanel } from './tables.js';
 
 export function show(main, params, signal) {
   const result = h('div', { class: 'panel', 'aria-live': 'polite' });
@@ -25,9 +27,11 @@ export function show(main, params, signal) {
     into(result, signal, (s) => send('POST', '/v1/explain', body, s), (verdict) => draw(verdict, body));
   }
   fill(main, form, result);
+  me().then((person) => {
+    if (!signal.aborted && mayAdminister(person)) main.append(tablesPanel(signal));
+  }).catch(() => {});
   if (params.text) run();
   else fill(result, h('p', { class: 'state empty' }, t('写一句话，按“判一判”。', 'Write a sentence and press “Judge it”.')));
-  text.focus();
 }
 
 const draw = (verdict, body) => put(h('div'), [

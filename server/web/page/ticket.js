@@ -3,6 +3,7 @@ import { get, record } from './api.js';
 import { field, fill, h, select, table } from './dom.js';
 import { categories, english, pairs, t, word } from './i18n.js';
 import { addressOf, ticketLink } from './link.js';
+import { mayWrite, me } from './me.js';
 import { evidenceTable, markedText, regionReason } from './marked.js';
 import { lengthText, nowText, shortTime } from './period.js';
 import { failed, loading, note } from './state.js';
@@ -28,11 +29,11 @@ const head = (drawer, id) => h('div', { class: 'drawer-head' },
 
 async function read(drawer, id, signal) {
   try {
-    const [ticket, dictionary] = await Promise.all([
+    const [ticket, dictionary, person] = await Promise.all([
       get(`/v1/tickets/${encodeURIComponent(id)}`, {}, signal),
-      get('/v1/dictionary', {}, signal)]);
+      get('/v1/dictionary', {}, signal), me()]);
     if (signal.aborted) return;
-    fill(drawer, head(drawer, id), draw(ticket, dictionary, () => read(drawer, id, signal)));
+    fill(drawer, head(drawer, id), draw(ticket, dictionary, mayWrite(person), () => read(drawer, id, signal)));
   } catch (error) {
     if (signal.aborted) return;
     const missing = error.status === 404;
@@ -43,15 +44,15 @@ async function read(drawer, id, signal) {
   }
 }
 
-function draw(ticket, dictionary, again) {
+function draw(ticket, dictionary, writes, again) {
   return [
     summary(ticket),
     h('section', {}, h('h3', {}, t('受理内容', 'Text')), markedText(ticket.text, ticket.evidence, 'text'),
       evidenceTable(ticket.evidence)),
-    correction(ticket, dictionary, again),
+    writes && correction(ticket, dictionary, again),
     h('section', {}, h('h3', {}, t('时限', 'Deadlines')), clocks(ticket)),
     h('section', {}, h('h3', {}, t('经过', 'What happened')), timeline(ticket)),
-    h('section', {}, h('h3', {}, t('来电', 'Calls')), repeats(ticket, again)),
+    h('section', {}, h('h3', {}, t('来电', 'Calls')), repeats(ticket, writes, again)),
     versions(ticket),
   ];
 }
@@ -152,7 +153,7 @@ function timeline(ticket) {
   ticket.timeline_truncated && h('li', {}, t('更早的环节没有列出', 'earlier events are left out')));
 }
 
-function repeats(ticket, again) {
+function repeats(ticket, writes, again) {
   const { repeat } = ticket;
   const nodes = [];
   if (repeat.calls > 1) {
@@ -167,7 +168,7 @@ function repeats(ticket, again) {
     nodes.push(h('p', { class: 'hint' }, t('没有重复致电。', 'Not a repeat call.')));
   }
   nodes.push(h('p', {}, h('a', { href: addressOf('tickets', { same_caller: ticket.id }) }, t('这位客户的全部工单', 'All tickets of this customer'))));
-  nodes.push(finalReply(ticket.id, t('记一条最终答复（报备）', 'Record a final reply'), again));
+  if (writes) nodes.push(finalReply(ticket.id, t('记一条最终答复（报备）', 'Record a final reply'), again));
   return nodes;
 }
 

@@ -1,0 +1,23 @@
+// Who looks at the page, and what they may do.
+import { get } from './api.js';
+
+let known = null;
+
+/** {name, role, auth, masked}; asked once a page. */
+export function me() {
+  known ??= get('/v1/me').catch((error) => {
+    known = null;
+    throw error;
+  });
+  return known;
+}
+
+/** May this person write events and take in files? */
+export const mayWrite = (person) => !person.auth || person.role === 'supervisor' || person.role === 'admin';
+/** … and put tables in force? */
+export const mayAdminister = (person) => !person.auth || person.role === 'admin';
+
+export async function signOut() {
+  await fetch('/sign-out', { method: 'POST', credentials: 'same-origin' });
+  location.assign('/sign-in');
+}
