@@ -201,6 +201,22 @@ test('what is downloaded is what the list shows', async () => {
   await page.getByText('xlsx ·').waitFor();
 });
 
+test('a number is seen whole for a reason, and the audit list says so', async () => {
+  await page.view('#/tickets?from=2018-01-01&to=2018-03-31&category=grid');
+  await page.locator('tbody tr a.id').first().click();
+  const drawer = page.locator('#drawer');
+  await drawer.getByText('看完整号码和地址').waitFor();
+  const phones = /(^|\D)199\d{8}(\D|$)/;
+  assert.doesNotMatch(await drawer.textContent(), phones);
+  await drawer.getByText('看完整号码和地址').click();
+  await drawer.locator('.unmask [name=reason]').fill('客户回访');
+  await drawer.getByRole('button', { name: '显示' }).click();
+  await until(async () => phones.test(await drawer.textContent()), 'the whole number');
+  await page.keyboard.press('Escape');
+  await page.view('#/audit?action=unmask');
+  await page.getByText('客户回访').first().waitFor();
+});
+
 test('keyboard alone: a view, a ticket, back', async () => {
   await page.view('#/tickets?from=2018-01-01&to=2018-03-31&category=grid');
   await page.locator('tbody a.id').first().focus();

@@ -3,7 +3,7 @@ import { fill, h } from './dom.js';
 import { setLanguage, english, t } from './i18n.js';
 import { addressOf, go, readAddress, withParams } from './link.js';
 import { live } from './live.js';
-import { mayWrite, me, signOut } from './me.js';
+import { mayAdminister, mayWrite, me, signOut } from './me.js';
 import { failed, loading } from './state.js';
 
 // Each view has show(main, params, signal) and, where it can, update(params).
@@ -15,6 +15,7 @@ const views = [
   { name: 'import', title: () => t('导入', 'Import'), load: () => import('./import.js'), may: mayWrite },
   { name: 'rules', title: () => t('规则', 'Rules'), load: () => import('./rules.js') },
   { name: 'reports', title: () => t('报表', 'Reports'), load: () => import('./reports.js') },
+  { name: 'audit', title: () => t('审计', 'Audit'), load: () => import('./audit.js'), may: (p) => p.auth && mayAdminister(p) },
 ];
 
 const head = document.getElementById('head');

@@ -1,5 +1,5 @@
 // One ticket over the present view: text and why, clocks, repeats, correction.
-import { get, record } from './api.js';
+import { get, record, send } from './api.js';
 import { field, fill, h, select, table } from './dom.js';
 import { categories, english, pairs, t, word } from './i18n.js';
 import { addressOf, ticketLink } from './link.js';
@@ -33,7 +33,7 @@ async function read(drawer, id, signal) {
       get(`/v1/tickets/${encodeURIComponent(id)}`, {}, signal),
       get('/v1/dictionary', {}, signal), me()]);
     if (signal.aborted) return;
-    fill(drawer, head(drawer, id), draw(ticket, dictionary, mayWrite(person), () => read(drawer, id, signal)));
+    fill(drawer, head(drawer, id), draw(ticket, dictionary, person, () => read(drawer, id, signal)));
   } catch (error) {
     if (signal.aborted) return;
     const missing = error.status === 404;
@@ -44,9 +44,12 @@ async function read(drawer, id, signal) {
   }
 }
 
-function draw(ticket, dictionary, writes, again) {
+function draw(ticket, dictionary, person, again) {
+  const writes = mayWrite(person);
+  const personal = h('div', {}, personalFacts(ticket));
   return [
-    summary(ticket),
+    summary(ticket), personal,
+    writes && person.masked && unmask(ticket.id, personal),
     h('section', {}, h('h3', {}, t('受理内容', 'Text')), markedText(ticket.text, ticket.evidence, 'text'),
       evidenceTable(ticket.evidence)),
     writes && correction(ticket, dictionary, again),
@@ -76,9 +79,26 @@ function summary(ticket) {
       line(t('城乡', 'Region'), `${word('region', ticket.region)}（${regionReason(ticket.region_evidence)}）`),
       line(t('类型 / 渠道', 'Type / channel'), `${word('type', ticket.type ?? 'unknown')} / ${word('channel', ticket.channel)}`),
       line(t('受理时间', 'Accepted'), shortTime(ticket.accepted_at)),
-      line(t('供电单位', 'Unit'), ticket.unit || '—'),
-      line(t('客户', 'Customer'), [ticket.name, ticket.caller, ticket.customer && t(`户号 ${ticket.customer}`, `no. ${ticket.customer}`)].filter(Boolean).join(' · ') || '—'),
-      line(t('地址', 'Address'), ticket.address || '—')));
+      line(t('供电单位', 'Unit'), ticket.unit || '—')));
+}
+
+/** Masked for everybody until somebody says why it must be seen. */
+function personalFacts(ticket) {
+  const line = (name, value) => h('div', {}, h('dt', {}, name), h('dd', {}, value || '—'));
+  return h('dl', { class: 'facts two' },
+    line(t('客户', 'Customer'), [ticket.name, ticket.caller, ticket.customer && t(`户号 ${ticket.customer}`, `no. ${ticket.customer}`)].filter(Boolean).join(' · ')),
+    line(t('地址', 'Address'), ticket.address));
+}
+
+function unmask(id, personal) {
+  const details = h('details', { class: 'unmask' }, h('summary', {}, t('看完整号码和地址（要写原因，会记入审计）', 'See them whole (for a reason that is kept)')),
+    eventForm([field(t('原因', 'Reason'), h('input', { name: 'reason', required: true, minlength: 2, maxlength: 200 }))],
+      t('显示', 'Show'), async ({ reason }) => {
+        const whole = await send('POST', `/v1/tickets/${encodeURIComponent(id)}/unmask`, { reason });
+        fill(personal, personalFacts(whole), whole.text && h('p', { class: 'ticket-text' }, whole.text));
+        details.remove();
+      }));
+  return details;
 }
 
 /* ---- clocks, as bars on one time line ---- */
@@ -202,7 +222,7 @@ function eventForm(fields, button, send) {
       fill(message);
       try {
         const values = Object.fromEntries(new FormData(event.target));
-        remember(values.by);
+        if (values.by) remember(values.by);
         await send(values);
       } catch (error) {
         fill(message, failed(error));
