@@ -169,5 +169,7 @@ export const VIEWS = {
   deadlines: '#/deadlines?tab=overdue&open=1',
   import: '#/import',
   rules: `#/rules?text=${encodeURIComponent('这个月都停了七回了，打95598说线路检修，问哪天修好没人说得清')}`,
+  rule_table: '#/rules?tab=list&order=hits',
+  tables: '#/rules?tab=tables',
   reports: '#/reports?from=2018-01-01&to=2018-03-31',
 };
