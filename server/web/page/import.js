@@ -127,7 +127,7 @@ function columns(found, choice, act) {
   return h('section', { class: 'panel' },
     h('h2', {}, t('每一列是什么', 'What each column is')),
     h('div', { class: 'scroll' }, table([
-      { head: t('列名', 'Heading'), rowHead: true, cell: (c) => c.heading || t(`第 ${c.index + 1} 列`, `column ${c.index + 1}`) },
+      { head: t('列名', 'Heading'), rowHead: true, class: 'nowrap', cell: (c) => c.heading || t(`第 ${c.index + 1} 列`, `column ${c.index + 1}`) },
       { head: t('当作', 'Taken as'), cell: (c) => {
         const picker = select(`column-${c.index}`, options, c.field ?? '', (field) => {
           const all = choice();

@@ -12,7 +12,9 @@ export async function show(main, params, signal) {
   const body = h('article', { class: 'report' });
   fill(main,
     periodBar({ view: 'reports', params, range, signal, more: [
-      h('button', { type: 'button', onclick: () => window.print() }, t('打印', 'Print'))] }),
+      h('button', { type: 'button', onclick: () => window.print() }, t('打印', 'Print')),
+      h('a', { href: address('/v1/report', { ...range, unit: params.unit, format: 'xlsx' }), download: '' }, t('Excel（带图）', 'Excel with charts')),
+      h('a', { href: address('/v1/report', { ...range, unit: params.unit, format: 'html' }), target: '_blank' }, t('单独成页', 'As a page'))] }),
     body);
   await into(body, signal, (s) => load(range, params.unit, s), (data) => draw(data, range, params.unit));
 }
