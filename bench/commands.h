@@ -24,6 +24,7 @@ int cmd_lmdb(int argc, char **argv);
 int cmd_flush(int argc, char **argv);
 int cmd_supervise(int argc, char **argv);
 int cmd_totals(int argc, char **argv);
+int cmd_rules(int argc, char **argv);
 
 /* getopt_long values of the flags that choose a stream. */
 enum stream_flag {

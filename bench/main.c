@@ -15,6 +15,7 @@ static const struct {
     {"flush", cmd_flush, "measure the flush of the disk"},
     {"supervise", cmd_supervise, "start a server, say when it is ready"},
     {"totals", cmd_totals, "print what a data directory has counted"},
+    {"rules", cmd_rules, "write the rules for other engines"},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
