@@ -83,25 +83,17 @@ add_truth(struct generate_truth *sum, const struct generate_truth *truth)
     }
 }
 
-enum err_code
-lines_generate(struct lines *lines,
-               const struct generate_options *options,
-               struct err *err)
+/* Append up to `count` lines. */
+static bool
+fill(struct lines *lines, struct generator *generator, size_t count)
 {
-    struct generator *generator = NULL;
-    bool ok = true;
-
-    if (generator_new(options, &generator, err) != ERR_OK) {
-        return err->code;
-    }
-    for (;;) {
+    for (size_t i = 0; i < count; i++) {
         enum generated_kind kind;
         size_t bytes;
 
-        ok = room_for_line(lines, true) &&
-             room_for_bytes(lines, GENERATE_LINE_BYTES_MAX);
-        if (!ok) {
-            break;
+        if (!room_for_line(lines, true) ||
+            !room_for_bytes(lines, GENERATE_LINE_BYTES_MAX)) {
+            return false;
         }
         bytes = generator_line(generator, lines->data + lines->bytes, &kind);
         if (bytes == 0) {
@@ -111,10 +103,35 @@ lines_generate(struct lines *lines,
         lines->kinds[lines->count] = (uint8_t)kind;
         lines->ends[lines->count++] = lines->bytes;
     }
-    ok = ok && generator_ok(generator);
+    return generator_ok(generator);
+}
+
+enum err_code
+lines_generate(struct lines *lines,
+               const struct generate_options *options,
+               struct err *err)
+{
+    struct generator *generator = NULL;
+    bool ok;
+
+    if (generator_new(options, &generator, err) != ERR_OK) {
+        return err->code;
+    }
+    ok = fill(lines, generator, SIZE_MAX);
     add_truth(&lines->truth, generator_truth(generator));
     generator_free(&generator);
     return ok ? ERR_OK : err_set(err, ERR_NO_MEMORY, "the stream");
+}
+
+enum err_code
+lines_more(struct lines *lines,
+           struct generator *generator,
+           size_t count,
+           struct err *err)
+{
+    return fill(lines, generator, count)
+               ? ERR_OK
+               : err_set(err, ERR_NO_MEMORY, "the stream");
 }
 
 static enum err_code

@@ -30,6 +30,13 @@ enum err_code lines_generate(struct lines *lines,
                              const struct generate_options *options,
                              struct err *err) MUST_CHECK;
 
+/* Append up to `count` lines of a generator that goes on; fewer at its end. The
+ * truth stays the generator's.  Errors  NO_MEMORY */
+enum err_code lines_more(struct lines *lines,
+                         struct generator *generator,
+                         size_t count,
+                         struct err *err) MUST_CHECK;
+
 /* Read a file; a last line without line feed gets one.
  * Errors  IO, NO_MEMORY */
 enum err_code

@@ -11,6 +11,11 @@ static const struct {
 } commands[] = {
     {"generate", cmd_generate, "write an invented stream of records"},
     {"feed", cmd_feed, "send a stream to a feed port and measure"},
+    {"open", cmd_open, "send a stream at a fixed rate and measure"},
+    {"http", cmd_http, "POST many lines a request and measure"},
+    {"http-single", cmd_http, "POST a line a request, beside an empty server"},
+    {"query", cmd_query, "ask as supervisors do while a feed runs"},
+    {"parts", cmd_parts, "measure each step of a ticket alone"},
     {"lmdb", cmd_lmdb, "append the same bytes to a bare LMDB and measure"},
     {"flush", cmd_flush, "measure the flush of the disk"},
     {"supervise", cmd_supervise, "start a server, say when it is ready"},
@@ -30,7 +35,7 @@ main(int argc, char **argv)
     }
     (void)fprintf(stderr, "usage: suqiu-bench COMMAND [--help]\n");
     for (size_t i = 0; i < COMMANDS; i++) {
-        (void)fprintf(stderr, "  %-10s %s\n", commands[i].name,
+        (void)fprintf(stderr, "  %-11s %s\n", commands[i].name,
                       commands[i].line);
     }
     return BENCH_USAGE;
