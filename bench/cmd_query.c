@@ -336,9 +336,12 @@ print_feeder(const struct feeder *feeder)
     const struct histogram *ack = &feeder->result.ack_us;
 
     printf("{\"query\":\"feed\",\"rate\":%.0f,\"lines\":%llu,"
+           "\"bytes\":%llu,"
            "\"lines_per_second\":%.0f,\"gave_up\":%s,\"ack_us\":{"
            "\"p50\":%llu,\"p99\":%llu,\"p99.9\":%llu,\"max\":%llu}}\n",
            feeder->options.rate, (unsigned long long)feeder->result.lines,
+           (unsigned long long)lines_begin(&feeder->lines,
+                                           (size_t)feeder->result.lines),
            (double)feeder->result.lines / feeder->result.seconds,
            feeder->result.gave_up ? "true" : "false",
            (unsigned long long)histogram_percentile(ack, 50),

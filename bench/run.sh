@@ -2,20 +2,25 @@
 # The measurements of bench/README.md: a table, and bench/results/DATE.json.
 #   bench/run.sh [--count N] [--runs N] [--connections N] [--window BYTES]
 #                [--build DIR] [--dir DIR] [--scenario WORD] [--events on|off]
+#                [--seconds N] [--feed-rate N] [--query-rate N] [--single N]
 set -eu
 cd "$(dirname "$0")/.."
 
-count=1000000
+count=300000 # tickets a run
 runs=3
 connections=2
 window=8388608
 build=build/release
 parent=${TMPDIR:-/tmp}
 scenario=normal
-events=off
+events=on
+seconds=3        # of each rate of the open loop
+feed_rate=50000  # lines a second beside the queries
+query_rate=50    # queries a second, five kinds together
+single=100000    # lines of the single requests, half of them in each run
 
 usage() {
-    sed -n 's/^# \{0,1\}//p' "$0" | sed -n '2,4p' >&2
+    sed -n 's/^# \{0,1\}//p' "$0" | sed -n '2,5p' >&2
     exit 2
 }
 
@@ -30,6 +35,10 @@ while [ $# -gt 0 ]; do
     --dir) parent=$2 ;;
     --scenario) scenario=$2 ;;
     --events) events=$2 ;;
+    --seconds) seconds=$2 ;;
+    --feed-rate) feed_rate=$2 ;;
+    --query-rate) query_rate=$2 ;;
+    --single) single=$2 ;;
     *) usage ;;
     esac
     shift 2
@@ -39,6 +48,8 @@ bench=$build/suqiu-bench
 suqiu=$build/suqiu
 tmp=$(mktemp -d "$parent/suqiu-bench-XXXXXX")
 supervisor=
+# shellcheck source=bench/lib.sh
+. bench/lib.sh
 
 clean_up() {
     [ -z "$supervisor" ] || kill "$supervisor" 2>/dev/null || true
@@ -47,51 +58,9 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 3' INT TERM
 
-say() {
-    printf '%s\n' "bench: $*" >&2
-}
-
-give_up() {
-    say "$*"
-    exit 1
-}
-
-# number KEY <<JSON: the number of a key; the key stands once.
-number() {
-    sed -n "s/.*\"$1\":\(-\{0,1\}[0-9.]*\).*/\1/p" | head -n 1
-}
-
-# keep WHAT RUN JSON: one line of the results
-keep() {
-    printf '%s\n' "$3" | sed "s/^{/{\"what\":\"$1\",\"run\":$2,/" >>"$results"
-}
-
-# Start the server on $tmp/data; sets http, feed, pid, ready_us.
-start_server() {
-    rm -f "$tmp/report"
-    mkfifo "$tmp/report"
-    "$bench" supervise "$suqiu" serve --data "$tmp/data" --http-port 0 \
-        --feed-port 0 --auth off --log-level warn >"$tmp/report" &
-    supervisor=$!
-    exec 3<"$tmp/report"
-    read -r ready <&3 || give_up "the server did not start"
-    feed=$(printf '%s\n' "$ready" | number feed)
-    pid=$(printf '%s\n' "$ready" | number pid)
-    ready_us=$(printf '%s\n' "$ready" | number ready_us)
-}
-
 # CPU time of the server so far, in ticks of the kernel.
 cpu_ticks() {
     sed 's/^.*) //' "/proc/$pid/stat" | awk '{ print $12 + $13 }'
-}
-
-# Stop it; sets ended.
-stop_server() {
-    kill -TERM "$supervisor"
-    read -r ended <&3 || give_up "the server left no report"
-    exec 3<&-
-    wait "$supervisor" || give_up "the server ended badly: $ended"
-    supervisor=
 }
 
 # What the store has counted must be the truth.
@@ -151,25 +120,46 @@ run_lmdb() {
     printf '%s\n' "$bare" | number lines_per_second >>"$tmp/bare"
 }
 
-median() {
-    sort -n "$1" | awk '{ v[NR] = $1 } END {
-        print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+# The open loop to the knee, then at half of it, on a fresh directory.
+run_open() {
+    rm -rf "$tmp/data"
+    start_server
+    opened=$("$bench" open --port "$feed" --sweep --rate 10000 \
+        --seconds "$seconds" --start -40) || give_up "the open loop failed"
+    stop_server
+    check_store
+    keep open 1 "$opened"
 }
 
-# row NAME FILE DIVISOR FORMAT [TEST]: a line of the table
-row() {
-    value=$(median "$2")
-    low=$(sort -n "$2" | head -n 1)
-    high=$(sort -n "$2" | tail -n 1)
-    awk -v n="$1" -v v="$value" -v l="$low" -v h="$high" -v d="$3" \
-        -v f="$4" -v t="${5:-}" 'BEGIN {
-        v /= d; l /= d; h /= d
-        split(t, test, " ")
-        verdict = ""
-        if (test[1] == ">=") verdict = v >= test[2] ? "pass" : "MISS"
-        if (test[1] == "<=") verdict = v <= test[2] ? "pass" : "MISS"
-        printf "%-34s " f "  (" f " .. " f ")  %s %s\n", n, v, l, h, t, verdict
-    }'
+# One ticket a request, beside a server that does nothing.
+run_single() {
+    rm -rf "$tmp/data"
+    start_server
+    singles=$("$bench" http-single --port "$http" --count "$single" \
+        --events off --start -7) || give_up "the requests failed"
+    bulk=$("$bench" http --port "$http" --count "$single" --events off \
+        --start -30) || give_up "the requests failed"
+    stop_server
+    check_store
+    keep http_single 1 "$singles"
+    keep http 1 "$bulk"
+}
+
+# Queries on the data of the last run, a feed beside them.
+run_query() {
+    start_server
+    asked=$("$bench" query --http "$http" --feed "$feed" --rate "$query_rate" \
+        --feed-rate "$feed_rate" --seconds 10 --events off --start -3 --days 2 \
+        --from "$(date -d '-7 days' +%Y-%m-%d)" --to "$(date +%Y-%m-%d)") ||
+        give_up "the queries failed"
+    stop_server
+    check_store
+    keep query 1 "$asked"
+}
+
+# line_with WORD <<LINES: the line with it
+line_with() {
+    grep -F "$1" | head -n 1
 }
 
 if [ ! -x "$bench" ] || [ ! -x "$suqiu" ]; then
@@ -182,9 +172,8 @@ stream="--count $count --scenario $scenario --events $events --start -7"
 mkdir -p bench/results
 results=bench/results/$(date +%Y-%m-%d).json
 say "$runs runs of $count tickets in $parent; results go to $results"
-machine=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 flush_before=$("$bench" flush --dir "$tmp" --times 300)
-keep machine 0 "{\"at\":\"$(date +%Y-%m-%dT%H:%M:%S%z)\",\"processor\":\"$machine\",\"processors\":$(nproc),\"kernel\":\"$(uname -r)\",\"file_system\":\"$(stat -f -c %T "$tmp")\",\"version\":\"$("$suqiu" version | head -n 1)\",\"commit\":\"$(git rev-parse --short HEAD 2>/dev/null || echo unknown)\"}"
+keep_machine
 keep flush 0 "$flush_before"
 
 lines_per_ack=4000
@@ -201,28 +190,67 @@ while [ "$run" -le "$runs" ]; do
         "bare LMDB $(tail -n 1 "$tmp/bare") lines/s"
     run=$((run + 1))
 done
+say "checking the last store"
+check_store
+paste "$tmp/lines" "$tmp/bare" | awk '{ print $1 / $2 }' >"$tmp/ratio"
+used_bytes=$(printf '%s\n' "$totals" | number used_bytes)
+sent_bytes=$(number bytes <"$tmp/truth")
+say "queries beside a feed"
+run_query
+say "the open loop: rates up to the knee"
+run_open
+say "one ticket a request"
+run_single
+say "each step alone"
+parts=$("$bench" parts --count 5000 --dir "$tmp") || give_up "the parts failed"
+keep part 1 "$parts"
 flush_after=$("$bench" flush --dir "$tmp" --times 300)
 keep flush "$runs" "$flush_after"
-say "checking the last store"
-"$suqiu" fsck --data "$tmp/data" >"$tmp/fsck" 2>&1 || {
-    cat "$tmp/fsck" >&2
-    give_up "fsck found differences; no rate is worth printing"
-}
-paste "$tmp/lines" "$tmp/bare" | awk '{ print $1 / $2 }' >"$tmp/ratio"
 
-printf '%-34s median  (lowest .. highest)  target\n' "$machine, $(nproc) processors"
-row "durable tickets/s" "$tmp/tickets" 1 "%.0f" ">= 100000"
-row "durable lines/s" "$tmp/lines" 1 "%.0f"
-row "bare LMDB, same bytes, lines/s" "$tmp/bare" 1 "%.0f"
-row "ratio to the bare LMDB" "$tmp/ratio" 1 "%.3f"
+flush_us=$(printf '%s\n' "$flush_after" | number flush_us_median)
+half=$(printf '%s\n' "$opened" | line_with '"step":"half"')
+printf '%-38s median  (lowest .. highest)  goal\n' \
+    "$machine, $(nproc) processors"
+row "feed, durable records/s" "$tmp/lines" 1 "%.0f" ">= 300000"
+row "feed, durable tickets/s" "$tmp/tickets" 1 "%.0f"
+row "bare LMDB, same bytes, records/s" "$tmp/bare" 1 "%.0f"
+row "ratio to the bare LMDB" "$tmp/ratio" 1 "%.3f" ">= 0.30"
 row "server CPU, us a ticket" "$tmp/cpu" 1 "%.1f"
-row "ack p50, ms" "$tmp/p50" 1000 "%.1f"
-row "ack p99, ms" "$tmp/p99" 1000 "%.1f"
-row "ack p99.9, ms" "$tmp/p99.9" 1000 "%.1f"
-row "own memory, MiB" "$tmp/own" 1024 "%.0f" "<= 1024"
+row "closed loop, ack p99, ms" "$tmp/p99" 1000 "%.1f"
+row_of "one ticket a request, requests/s" \
+    "$(printf '%s\n' "$singles" | number requests_per_second_mean)" 1 "%.0f"
+row_of "ratio to an empty evhttp" \
+    "$(printf '%s\n' "$singles" | number ratio_to_empty)" 1 "%.3f" ">= 0.5"
+row_of "500 tickets a request, records/s" \
+    "$(printf '%s\n' "$bulk" | number lines_per_second)" 1 "%.0f"
+row_of "open loop, knee, records/s" \
+    "$(printf '%s\n' "$opened" | line_with '"step":"knee"' | number rate)" 1 "%.0f"
+if [ -n "$half" ]; then
+    row_of "half the knee, ack p99, ms" "$(printf '%s\n' "$half" | number p99)" \
+        1000 "%.1f" "<= $(awk -v f="$flush_us" 'BEGIN { print 20 + 3 * f / 1000 }')"
+    row_of "half the knee, ack p99.9, ms" \
+        "$(printf '%s\n' "$half" | number 'p99\.9')" 1000 "%.1f" "<= 100"
+fi
+for kind in repeat_callers overdue ticket counters tickets; do
+    row_of "query $kind, p99, ms" "$(printf '%s\n' "$asked" |
+        line_with "\"query\":\"$kind\"" | number p99)" 1000 "%.1f" "<= 20"
+done
+row_of "feed beside the queries, records/s" "$(printf '%s\n' "$asked" |
+    line_with '"query":"feed"' | number lines_per_second)" 1 "%.0f" \
+    ">= $((feed_rate * 9 / 10))"
+row "own memory, MiB" "$tmp/own" 1024 "%.0f" "<= 1536"
 row "resident peak, MiB" "$tmp/peak" 1024 "%.0f"
 row "restart until ready, ms" "$tmp/restart" 1000 "%.0f" "<= 1000"
-printf '%-34s %s, then %s\n' "flush of 4 KiB, us" \
-    "$(printf '%s\n' "$flush_before" | number flush_us_median)" \
-    "$(printf '%s\n' "$flush_after" | number flush_us_median)"
-printf '%-34s %s\n' "counts and fsck" "as generated, no difference"
+row_of "disk, bytes a byte of JSON" \
+    "$(awk -v u="$used_bytes" -v s="$sent_bytes" 'BEGIN { print u / s }')" \
+    1 "%.2f" "<= 1.5"
+printf '%-38s %s, then %s\n' "flush of 4 KiB, us" \
+    "$(printf '%s\n' "$flush_before" | number flush_us_median)" "$flush_us"
+printf '%-38s %s\n' "counts and fsck" "as generated, no difference"
+
+# The newest of the longer measurements, if there are any.
+peers=$(find bench/results -name 'peers-*.json' | sort | tail -n 1)
+if [ -n "$peers" ]; then
+    say "peers, as measured in $peers:"
+    bench/peers/table.sh "$peers"
+fi

@@ -360,30 +360,6 @@ run_peer() {
     rm -rf "$tmp/data"
 }
 
-median() {
-    sort -n "$1" | awk '{ v[NR] = $1 } END {
-        print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
-}
-
-# The rate of suqiu is to be so many times that of the peer.
-goal_of() {
-    case $1 in
-    postgres | redis | node) echo 10 ;;
-    clickhouse) echo 3 ;;
-    *) echo 0 ;;
-    esac
-}
-
-words_of() {
-    case $1 in
-    naive) echo "C, loop over PCRE2-JIT, LMDB" ;;
-    node) echo "Node.js, RegExp, lmdb" ;;
-    postgres) echo "PostgreSQL 15, COPY, triggers" ;;
-    redis) echo "Redis 7 Streams, Lua function" ;;
-    clickhouse) echo "ClickHouse 18.16, no fsync" ;;
-    esac
-}
-
 for program in "$bench" "$suqiu"; do
     [ -x "$program" ] || give_up "build first: ./run build"
 done
@@ -405,7 +381,10 @@ LC_ALL=C sort "$tmp/expected.raw" >"$tmp/expected"
 say "$(cat "$tmp/rule_count"); results go to $results"
 
 for peer in $peers; do
-    words_of "$peer" | grep -q . || give_up "there is no peer \"$peer\""
+    case $peer in
+    naive | node | postgres | redis | clickhouse) ;;
+    *) give_up "there is no peer \"$peer\"" ;;
+    esac
     why=$("setup_$peer")
     if [ -n "$why" ]; then
         say "$peer is left out: $why"
@@ -418,13 +397,13 @@ for peer in $peers; do
         for who in $order; do
             if [ "$who" = own ]; then
                 run_suqiu
-                keep suqiu "$run" "$result"
+                keep suqiu "$run" "$(printf '%s\n' "$result" |
+                    sed "s/^{/{\"beside\":\"$peer\",/")"
             else
                 run_peer "$peer"
                 keep "$peer" "$run" "$result"
             fi
             rate=$(printf '%s\n' "$result" | number tickets_per_second)
-            echo "$rate" >>"$tmp/rates.$peer.$who"
             say "$peer, run $run: $who $rate tickets/s"
         done
         run=$((run + 1))
@@ -432,14 +411,4 @@ for peer in $peers; do
 done
 keep flush "$rounds" "$("$bench" flush --dir "$tmp" --times 300)"
 
-printf '%-34s %12s %12s %8s  goal\n' "durable tickets/s, medians" peer suqiu ratio
-for peer in $peers; do
-    [ -f "$tmp/rates.$peer.peer" ] || {
-        printf '%-34s %12s\n' "$(words_of "$peer")" "left out"
-        continue
-    }
-    awk -v w="$(words_of "$peer")" -v p="$(median "$tmp/rates.$peer.peer")" \
-        -v s="$(median "$tmp/rates.$peer.own")" -v g="$(goal_of "$peer")" 'BEGIN {
-        printf "%-34s %12.0f %12.0f %8.1f  %s\n", w, p, s, s / p,
-            g ? ">= " g (s / p >= g ? " pass" : " MISS") : "" }'
-done
+"$here/table.sh" "$results"
