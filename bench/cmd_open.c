@@ -103,18 +103,36 @@ run_rate(struct open *open,
     return err->code;
 }
 
+/* From `rate` on by `factor` until the server no longer keeps up; *knee is the
+ * last rate that it did. */
 static enum err_code
-sweep(struct open *open, double rate, struct err *err)
+climb(struct open *open,
+      double rate,
+      double factor,
+      double *knee,
+      struct err *err)
 {
-    double knee = 0;
     bool keeps_up = true;
 
     while (keeps_up && rate <= RATE_MAX) {
         if (run_rate(open, "sweep", rate, &keeps_up, err) != ERR_OK) {
             return err->code;
         }
-        knee = keeps_up ? rate : knee;
-        rate *= 1.25;
+        *knee = keeps_up ? rate : *knee;
+        rate *= factor;
+    }
+    return ERR_OK;
+}
+
+static enum err_code
+sweep(struct open *open, double rate, struct err *err)
+{
+    double knee = 0;
+    bool keeps_up;
+
+    if (climb(open, rate, 2, &knee, err) != ERR_OK ||
+        (knee > 0 && climb(open, knee * 1.15, 1.15, &knee, err) != ERR_OK)) {
+        return err->code;
     }
     printf("{\"step\":\"knee\",\"rate\":%.0f}\n", knee);
     return knee > 0 ? run_rate(open, "half", knee / 2, &keeps_up, err) : ERR_OK;

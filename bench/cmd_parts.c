@@ -418,7 +418,7 @@ measure_puts(struct parts *parts, MDB_env *env)
 static enum err_code
 measure_ledger(struct parts *parts, const char *dir, struct err *err)
 {
-    struct store_options options = {UINT64_C(64) << 30};
+    struct store_options options = {UINT64_C(8) << 30};
     struct store *store = NULL;
     struct ledger *ledger = NULL;
     double put_ns = 0;
@@ -463,7 +463,7 @@ measure_lmdb(struct parts *parts, const char *dir, struct err *err)
     MDB_env *env = NULL;
     int code = mdb_env_create(&env);
 
-    code = code != 0 ? code : mdb_env_set_mapsize(env, (size_t)16 << 30);
+    code = code != 0 ? code : mdb_env_set_mapsize(env, (size_t)8 << 30);
     code = code != 0 ? code : mdb_env_set_maxdbs(env, 2);
     code = code != 0 ? code : mdb_env_open(env, dir, 0, 0600);
     code = code != 0 ? code : measure_puts(parts, env);

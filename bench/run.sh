@@ -124,7 +124,7 @@ run_lmdb() {
 run_open() {
     rm -rf "$tmp/data"
     start_server
-    opened=$("$bench" open --port "$feed" --sweep --rate 10000 \
+    opened=$("$bench" open --port "$feed" --sweep --rate 2000 \
         --seconds "$seconds" --start -40) || give_up "the open loop failed"
     stop_server
     check_store
