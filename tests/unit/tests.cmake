@@ -58,4 +58,5 @@ add_cmocka_test(test_train_lines LABEL unit SOURCES unit/test_train_lines.c ../s
 add_cmocka_test(test_classify LABEL unit SOURCES unit/test_classify.c LINK analyzers)
 add_cmocka_test(test_xlsx_read LABEL unit SOURCES unit/test_xlsx_read.c LINK sheet PkgConfig::MINIZIP)
 add_cmocka_test(test_rulebook LABEL unit SOURCES unit/test_rulebook.c LINK rulebook)
+add_cmocka_test(test_log_json LABEL unit SOURCES unit/test_log_json.c LINK base)
 add_cmocka_test(test_top LABEL unit SOURCES unit/test_top.c LINK top)
