@@ -1,4 +1,4 @@
-# Shell shared by the scripts of bench/; they set bench, suqiu, tmp, results.
+# Shell shared by the scripts of bench/; they set bench, suqiu, build, tmp, results.
 # shellcheck shell=sh disable=SC2034,SC2154 # variables of the scripts
 
 say() {
@@ -23,7 +23,9 @@ keep() {
 # The line that says on what it was measured.
 keep_machine() {
     machine=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
-    keep machine 0 "{\"at\":\"$(date +%Y-%m-%dT%H:%M:%S%z)\",\"processor\":\"$machine\",\"processors\":$(nproc),\"kernel\":\"$(uname -r)\",\"file_system\":\"$(stat -f -c %T "$tmp")\",\"version\":\"$("$suqiu" version | head -n 1)\",\"commit\":\"$(git rev-parse --short HEAD 2>/dev/null || echo unknown)\"}"
+    kind=$(sed -n 's/^CMAKE_BUILD_TYPE:[^=]*=//p' "$build/CMakeCache.txt" | tr a-z A-Z)
+    flags=$(sed -n "s/^CMAKE_C_FLAGS_$kind:[^=]*=//p" "$build/CMakeCache.txt")
+    keep machine 0 "{\"at\":\"$(date +%Y-%m-%dT%H:%M:%S%z)\",\"processor\":\"$machine\",\"processors\":$(nproc),\"kernel\":\"$(uname -r)\",\"file_system\":\"$(stat -f -c %T "$tmp")\",\"version\":\"$("$suqiu" version | head -n 1)\",\"compiler\":\"$(cc --version 2>/dev/null | head -n 1)\",\"flags\":\"$flags\",\"commit\":\"$(git rev-parse --short HEAD 2>/dev/null || echo unknown)\"}"
 }
 
 # Start the server on $tmp/data; sets supervisor, http, feed, pid, ready_us.

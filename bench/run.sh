@@ -87,7 +87,9 @@ run_server() {
         --window "$window" $stream --truth "$tmp/truth") ||
         give_up "the feed failed"
     ticks=$(($(cpu_ticks) - ticks))
-    own_kib=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status")
+    own_kib=$(own_memory)
+    written=$(sed -n 's/^write_bytes: //p' "/proc/$pid/io" |
+        awk -v n="$count" '{ printf "%.0f", $1 / n }')
     stop_server
     used=$ended
     compare_counts
@@ -100,7 +102,7 @@ run_server() {
     keep server "$1" "$used"
     awk -v t="$ticks" -v hz="$(getconf CLK_TCK)" -v n="$count" \
         'BEGIN { print t / hz / n * 1e6 }' >>"$tmp/cpu"
-    keep process "$1" "{\"feed_cpu_us_a_ticket\":$(tail -n 1 "$tmp/cpu"),\"own_kib\":$own_kib,\"first_start_us\":$first_us,\"restart_us\":$restart_us}"
+    keep process "$1" "{\"feed_cpu_us_a_ticket\":$(tail -n 1 "$tmp/cpu"),\"own_kib\":$own_kib,\"written_bytes_a_ticket\":${written:-0},\"first_start_us\":$first_us,\"restart_us\":$restart_us}"
     lines_per_ack=$(printf '%s\n' "$fed" | number lines_per_ack)
     printf '%s\n' "$fed" | number tickets_per_second >>"$tmp/tickets"
     printf '%s\n' "$fed" | number lines_per_second >>"$tmp/lines"
@@ -108,6 +110,7 @@ run_server() {
         printf '%s\n' "$fed" | number "$percentile" >>"$tmp/$percentile"
     done
     printf '%s\n' "$own_kib" >>"$tmp/own"
+    printf '%s\n' "${written:-0}" >>"$tmp/written"
     printf '%s\n' "$peak_kib" >>"$tmp/peak"
     printf '%s\n' "$restart_us" >>"$tmp/restart"
 }
@@ -244,6 +247,7 @@ row "restart until ready, ms" "$tmp/restart" 1000 "%.0f" "<= 1000"
 row_of "disk, bytes a byte of JSON" \
     "$(awk -v u="$used_bytes" -v s="$sent_bytes" 'BEGIN { print u / s }')" \
     1 "%.2f" "<= 1.5"
+row "written to disk, KiB a ticket" "$tmp/written" 1024 "%.1f"
 printf '%-38s %s, then %s\n' "flush of 4 KiB, us" \
     "$(printf '%s\n' "$flush_before" | number flush_us_median)" "$flush_us"
 printf '%-38s %s\n' "counts and fsck" "as generated, no difference"
