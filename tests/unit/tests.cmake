@@ -47,6 +47,7 @@ add_cmocka_test(test_stream LABEL unit SOURCES unit/test_stream.c lib/site.c lib
 add_cmocka_test(test_histogram LABEL unit SOURCES unit/test_histogram.c LINK bench_core)
 add_cmocka_test(test_portable LABEL unit SOURCES unit/test_portable.c LINK bench_core)
 add_cmocka_test(test_open_loop LABEL unit SOURCES unit/test_open_loop.c LINK bench_core Threads::Threads)
+add_cmocka_test(test_http_load LABEL unit SOURCES unit/test_http_load.c LINK bench_core)
 add_cmocka_test(test_generate LABEL unit SOURCES unit/test_generate.c crash/model.c LINK bench_core decode)
 add_cmocka_test(test_feed_client LABEL unit SOURCES unit/test_feed_client.c LINK bench_core Threads::Threads)
 target_compile_definitions(test_feed_client PRIVATE _GNU_SOURCE)
