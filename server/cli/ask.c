@@ -9,6 +9,7 @@
 #include "server/base/http_client.h"
 #include "server/cli/cli.h"
 #include "server/cli/open_dictionary.h"
+#include "server/serve/dictionary_json.h"
 #include "server/serve/status.h"
 
 enum { ASK_PATH_BYTES_MAX = 16 * 1024, ASK_DETAIL_BYTES = 400 };
@@ -31,6 +32,7 @@ static enum err_code
 open_server(struct ask *ask,
             const struct config *config,
             const char *url,
+            unsigned wait_s,
             struct err *err)
 {
     char token[CLI_TOKEN_BYTES];
@@ -39,8 +41,7 @@ open_server(struct ask *ask,
     if (cli_token(config, token, err) != ERR_OK) {
         return err->code;
     }
-    if (http_client_new(url, HTTP_CLIENT_WAIT_S_DEFAULT, &ask->client, err) ==
-        ERR_OK) {
+    if (http_client_new(url, wait_s, &ask->client, err) == ERR_OK) {
         http_client_set_token(ask->client, token);
     } else if (err->code == ERR_BAD_VALUE) {
         err->code = ERR_USAGE;
@@ -68,6 +69,7 @@ open_directory(struct ask *ask, const struct config *config, struct err *err)
 enum err_code
 ask_open(const struct config *config,
          const char *url,
+         unsigned wait_s,
          struct ask **out,
          struct err *err)
 {
@@ -80,7 +82,7 @@ ask_open(const struct config *config,
         url = ASK_URL_DEFAULT;
     }
     if (url != NULL) {
-        (void)!open_server(ask, config, url, err);
+        (void)!open_server(ask, config, url, wait_s, err);
     } else {
         (void)!open_directory(ask, config, err);
     }
@@ -303,20 +305,35 @@ ask_list(struct ask *ask,
                : list_of_directory(ask, source, form, params, sink, data, err);
 }
 
+static enum err_code
+get_into(struct ask *ask, const char *path, struct buf *out, struct err *err)
+{
+    struct span body;
+
+    if (get(ask, path, &body, err) == ERR_OK) {
+        buf_put_span(out, body);
+    }
+    return err->code == ERR_OK ? buf_check(out, err) : err->code;
+}
+
 enum err_code
 ask_metrics(struct ask *ask, struct buf *out, struct err *err)
 {
     const struct params none = {.count = 0};
     struct list_request request;
-    struct span body;
 
     buf_reset(out);
-    if (ask->client == NULL) {
-        request = request_of(ask, &none);
-        return status_put_metrics(&request, NULL, out, err);
+    if (ask->client != NULL) {
+        return get_into(ask, "/metrics", out, err);
     }
-    if (get(ask, "/metrics", &body, err) == ERR_OK) {
-        buf_put_span(out, body);
-    }
-    return err->code == ERR_OK ? buf_check(out, err) : err->code;
+    request = request_of(ask, &none);
+    return status_put_metrics(&request, NULL, out, err);
+}
+
+enum err_code
+ask_dictionary(struct ask *ask, struct buf *out, struct err *err)
+{
+    buf_reset(out);
+    return ask->client != NULL ? get_into(ask, "/v1/dictionary", out, err)
+                               : dictionary_put_json(ask->dictionary, out, err);
 }

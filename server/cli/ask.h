@@ -19,6 +19,7 @@ struct ask;
  *   config  data, dict, token_file and others; borrowed until ask_close
  *   url     the server; NULL: the directory of --data, or ASK_URL_DEFAULT when
  *           there is none
+ *   wait_s  how long to wait for a server, > 0
  *   out     given: ask_close. With a directory the tables are built here (about
  *           a second); with a URL nothing is connected yet.
  *
@@ -26,6 +27,7 @@ struct ask;
  */
 enum err_code ask_open(const struct config *config,
                        const char *url,
+                       unsigned wait_s,
                        struct ask **out,
                        struct err *err) MUST_CHECK;
 /* Accepts NULL. */
@@ -57,6 +59,10 @@ enum err_code ask_list(struct ask *ask,
 /* The text of /metrics; a data directory has no pipeline and no HTTP in it. */
 enum err_code
 ask_metrics(struct ask *ask, struct buf *out, struct err *err) MUST_CHECK;
+
+/* The text of /v1/dictionary. */
+enum err_code
+ask_dictionary(struct ask *ask, struct buf *out, struct err *err) MUST_CHECK;
 
 /* A sink whose data is a struct buf: everything in one piece. */
 enum err_code ask_into_buf(void *data, struct span piece, struct err *err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/http_client.h"
 #include "server/cli/ask.h"
 #include "server/cli/cli.h"
 #include "server/cli/list_table.h"
@@ -304,7 +305,8 @@ cmd_list(int argc, char **argv)
         return exit_code;
     }
     if (read_listing(argc, argv, &listing, &err) == ERR_OK &&
-        ask_open(&config, flag_url, &ask, &err) == ERR_OK) {
+        ask_open(&config, flag_url, HTTP_CLIENT_WAIT_S_DEFAULT, &ask, &err) ==
+            ERR_OK) {
         if (listing.output->form == NULL) {
             (void)!put_table(ask, &listing, &err);
         } else {

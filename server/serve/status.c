@@ -68,11 +68,25 @@ put_store(struct buf *out, const struct store *store)
 struct kind_counts {
     uint32_t kind_ids[DEADLINE_KINDS_MAX];
     uint64_t counts[DEADLINE_KINDS_MAX];
+    uint64_t due_soon[DEADLINE_KINDS_MAX];
     size_t count;
-    uint64_t due_soon;
-    uint64_t running;
     int64_t now_us;
 };
+
+/* Where this kind is counted; DEADLINE_KINDS_MAX when there is no room. */
+static size_t
+kind_place(struct kind_counts *kinds, uint32_t kind_id)
+{
+    size_t k = 0;
+
+    while (k < kinds->count && kinds->kind_ids[k] != kind_id) {
+        k++;
+    }
+    if (k == kinds->count && k < DEADLINE_KINDS_MAX) {
+        kinds->kind_ids[kinds->count++] = kind_id;
+    }
+    return k;
+}
 
 static bool
 count_clock(void *data,
@@ -82,20 +96,14 @@ count_clock(void *data,
             uint64_t number)
 {
     struct kind_counts *kinds = data;
+    size_t k;
 
     (void)due_us;
     (void)number;
-    kinds->running++;
-    kinds->due_soon += due_soon_us <= kinds->now_us;
-    for (size_t i = 0; i < kinds->count; i++) {
-        if (kinds->kind_ids[i] == kind_id) {
-            kinds->counts[i]++;
-            return true;
-        }
-    }
-    if (kinds->count < DEADLINE_KINDS_MAX) {
-        kinds->kind_ids[kinds->count] = kind_id;
-        kinds->counts[kinds->count++] = 1;
+    k = kind_place(kinds, kind_id);
+    if (k < DEADLINE_KINDS_MAX) {
+        kinds->counts[k]++;
+        kinds->due_soon[k] += due_soon_us <= kinds->now_us;
     }
     return true;
 }
@@ -135,20 +143,13 @@ add_overdue(void *data,
 
     (void)cell;
     for (size_t i = 0; i < slot_count; i++) {
-        uint32_t kind_id = TALLY_SLOT_VALUE(slots[i].slot);
-        size_t k = 0;
+        size_t k;
 
         if (TALLY_SLOT_DIMENSION(slots[i].slot) != TALLY_CLOCK) {
             continue;
         }
-        while (k < kinds->count && kinds->kind_ids[k] != kind_id) {
-            k++;
-        }
-        if (k == kinds->count && k < DEADLINE_KINDS_MAX) {
-            kinds->kind_ids[kinds->count] = kind_id;
-            kinds->counts[kinds->count++] = 0;
-        }
-        if (k < kinds->count) {
+        k = kind_place(kinds, TALLY_SLOT_VALUE(slots[i].slot));
+        if (k < DEADLINE_KINDS_MAX) {
             kinds->counts[k] += (uint64_t)slots[i].count;
         }
     }
@@ -160,13 +161,14 @@ put_kinds(struct buf *out,
           const char *name,
           const char *help,
           const struct kind_counts *kinds,
+          const uint64_t *counts,
           const struct reader *reader)
 {
     put_head(out, name, "gauge", help);
     for (size_t i = 0; i < kinds->count; i++) {
         buf_printf(out, "suqiu_%s{kind=\"%.*s\"} %llu\n", name,
                    SPAN_ARGS(reader_name(reader, kinds->kind_ids[i])),
-                   (unsigned long long)kinds->counts[i]);
+                   (unsigned long long)counts[i]);
     }
 }
 
@@ -191,13 +193,14 @@ put_work(struct buf *out,
         return err->code;
     }
     put_kinds(out, "clocks_running", "clocks that run, by kind", &running,
-              reader);
-    put_metric(out, "clocks_due_soon", "gauge",
-               "running clocks that have used three quarters of their limit",
-               running.due_soon);
+              running.counts, reader);
+    put_kinds(out, "clocks_due_soon",
+              "running clocks that have used three quarters of their limit, by "
+              "kind",
+              &running, running.due_soon, reader);
     put_kinds(out, "clocks_overdue",
               "clocks that ran out, open or finished late, by kind", &overdue,
-              reader);
+              overdue.counts, reader);
     put_head(out, "today", "gauge", "counters of the day, Asia/Shanghai");
     for (unsigned c = 0; c < COUNTER_COUNT; c++) {
         if (counter_anchor((enum counter)c) != COUNTER_DISTINCT) {

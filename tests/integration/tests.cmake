@@ -14,6 +14,8 @@ add_cmocka_test(test_import LABEL integration TIMEOUT 300 SOURCES integration/te
 add_cmocka_test(test_imports LABEL integration TIMEOUT 300 SOURCES integration/test_imports.c LINK test_process imports PkgConfig::MINIZIP)
 add_cmocka_test(test_list LABEL integration TIMEOUT 300 SOURCES integration/test_list.c LINK test_process)
 add_cmocka_test(test_dict_book LABEL integration TIMEOUT 300 SOURCES integration/test_dict_book.c LINK test_process dict_book)
+add_cmocka_test(test_top_live LABEL integration TIMEOUT 300 SOURCES integration/test_top_live.c LINK test_process)
+target_compile_definitions(test_top_live PRIVATE SUQIU_BINARY="$<TARGET_FILE:suqiu>")
 
 # Workbooks are read back by another program's parser.
 find_package(Python3 COMPONENTS Interpreter)
