@@ -5,8 +5,7 @@
 
 #include "server/base/nearest.h"
 #include "server/cli/cli.h"
-
-enum { MAIN_HELP_BYTES_MAX = 64 * 1024 };
+#include "server/cli/manual.h"
 
 static const struct cli_command {
     const char *name;
@@ -69,8 +68,31 @@ put_overview(struct buf *buf)
     }
     buf_printf(buf, "  %-10s %s\n", "help", "say more about a command");
     buf_put_text(buf,
+                 "\n`suqiu help --man`, `--completion` and `--settings` print "
+                 "the man page, the bash\ncompletion and a settings file with "
+                 "every setting explained.\n"
                  "\nExit codes: 0 fine, 1 the answer is no, 2 wrong usage, 3 "
                  "the work failed.\n");
+}
+
+/* suqiu help --man and others: what a package installs. */
+static bool
+put_manual(struct buf *buf, const char *flag)
+{
+    const struct {
+        const char *flag;
+        void (*put)(struct buf *out);
+    } texts[] = {{"--man", manual_put_man},
+                 {"--completion", manual_put_completion},
+                 {"--settings", manual_put_settings}};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (flag != NULL && strcmp(texts[i].flag, flag) == 0) {
+            texts[i].put(buf);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* suqiu help [COMMAND] */
@@ -83,14 +105,14 @@ help_command(const char *name)
     if (name != NULL && strcmp(name, "help") == 0) {
         name = NULL; /* the overview is the help of help */
     }
-    if (name != NULL && find_command(name) == NULL) {
-        return unknown_command(name);
-    }
-    buf_init(&buf, MAIN_HELP_BYTES_MAX);
+    buf_init(&buf, MANUAL_BYTES_MAX);
     if (name == NULL) {
         put_overview(&buf);
-    } else {
+    } else if (find_command(name) != NULL) {
         cli_put_help(&buf, find_command(name)->help);
+    } else if (!put_manual(&buf, name)) {
+        buf_release(&buf);
+        return unknown_command(name);
     }
     exit_code = cli_put_out(&buf);
     buf_release(&buf);

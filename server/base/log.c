@@ -10,8 +10,13 @@
 
 #include "analyzers/span.h"
 #include "server/base/clock.h"
+#include "server/base/log_json.h"
+
+enum { LOG_STAMP_BYTES = 40 };
 
 _Atomic int log_level_max = LOG_INFO;
+
+static atomic_bool log_as_json;
 
 static void (*log_sink)(const char *line, size_t bytes);
 
@@ -52,6 +57,44 @@ escape_line(const char *text, char *out, size_t room)
     return used;
 }
 
+/* "2026-03-01T08:00:00.123456Z" */
+static size_t
+put_stamp(char out[LOG_STAMP_BYTES])
+{
+    int64_t now_us = clock_now_us();
+    time_t seconds = (time_t)(now_us / 1000000);
+    struct tm utc;
+    size_t used;
+
+    (void)gmtime_r(&seconds, &utc);
+    used = strftime(out, LOG_STAMP_BYTES, "%Y-%m-%dT%H:%M:%S", &utc);
+    used += (size_t)snprintf(out + used, LOG_STAMP_BYTES - used, ".%06dZ",
+                             (int)(now_us % 1000000));
+    return used;
+}
+
+/* For people; `line` has LOG_LINE_BYTES_MAX. */
+static size_t
+put_text(const struct log_line *parts, char *line)
+{
+    size_t used = (size_t)snprintf(
+        line, LOG_LINE_BYTES_MAX, "%.*s %.*s %.*s ", SPAN_ARGS(parts->time),
+        SPAN_ARGS(parts->level), SPAN_ARGS(parts->module));
+    size_t room = LOG_LINE_BYTES_MAX - used - 41;
+    size_t bytes = parts->text.bytes;
+
+    if (bytes > room) {
+        bytes = utf8_cut(parts->text.data, room);
+    }
+    memcpy(line + used, parts->text.data, bytes);
+    used += bytes;
+    if (parts->dropped > 0) {
+        used += (size_t)snprintf(line + used, LOG_LINE_BYTES_MAX - used,
+                                 " dropped=%" PRIu64, parts->dropped);
+    }
+    return used;
+}
+
 static void
 write_line(enum log_level level,
            const char *module,
@@ -60,25 +103,23 @@ write_line(enum log_level level,
            va_list args)
 {
     char text[LOG_LINE_BYTES_MAX / 2];
+    char escaped[LOG_LINE_BYTES_MAX];
+    char stamp[LOG_STAMP_BYTES];
     char line[LOG_LINE_BYTES_MAX];
-    int64_t now_us = clock_now_us();
-    time_t seconds = (time_t)(now_us / 1000000);
-    struct tm utc;
+    struct log_line parts = {.level = span_of(level_names[level]),
+                             .module = span_of(module),
+                             .dropped = dropped};
     size_t used;
 
-    (void)gmtime_r(&seconds, &utc);
-    used = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &utc);
-    used +=
-        (size_t)snprintf(line + used, sizeof(line) - used, ".%06dZ %s %s ",
-                         (int)(now_us % 1000000), level_names[level], module);
     if (vsnprintf(text, sizeof(text), fmt, args) < 0) {
         text[0] = '\0';
     }
-    used += escape_line(text, line + used, sizeof(line) - used - 40);
-    if (dropped > 0) {
-        used += (size_t)snprintf(line + used, sizeof(line) - used,
-                                 " dropped=%" PRIu64, dropped);
-    }
+    parts.time = (struct span){stamp, put_stamp(stamp)};
+    parts.text =
+        (struct span){escaped, escape_line(text, escaped, sizeof(escaped) - 1)};
+    escaped[parts.text.bytes] = '\0';
+    used = log_as_json ? log_json_put(&parts, line, sizeof(line) - 1)
+                       : put_text(&parts, line);
     line[used++] = '\n';
     if (log_sink != NULL) {
         log_sink(line, used);
@@ -129,6 +170,12 @@ void
 log_set_level(enum log_level level)
 {
     log_level_max = (int)level;
+}
+
+void
+log_set_json(bool json)
+{
+    log_as_json = json;
 }
 
 bool

@@ -77,6 +77,9 @@ void log_write_limited(struct log_limit *limit,
 
 void log_set_level(enum log_level level);
 
+/* One JSON object a line (log_json.h) instead of text for people. */
+void log_set_json(bool json);
+
 /* "error", "warn", "info", "debug"; false when it is none of them. */
 bool log_level_from_name(const char *name, enum log_level *out);
 

@@ -57,6 +57,7 @@ cli_begin(const struct cli_help *help,
     if (log_level_from_name(config->log_level, &level)) {
         log_set_level(level);
     }
+    log_set_json(strcmp(config->log_format, "json") == 0);
     return true;
 }
 

@@ -14,6 +14,7 @@
 #include "server/access/gate.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/notify.h"
 #include "server/base/wake.h"
 #include "server/cli/cli.h"
 #include "server/imports/imports_http.h"
@@ -70,6 +71,7 @@ struct server {
     struct event *ev_hangup;
     struct event *ev_fatal;
     struct event *ev_drain;
+    struct event *ev_watchdog; /* NULL: nobody waits for it */
     struct event *ev_hits;
     struct wake fatal_wake;
     bool failed;
@@ -104,6 +106,7 @@ begin_drain(struct server *server)
     }
     server->draining = true;
     log_info("stopping");
+    (void)notify_send("STOPPING=1");
     http_server_drain(server->http);
     serve_routes_drain(server->routes);
     reclassify_stop(server->reclassify);
@@ -545,6 +548,40 @@ say_link(const struct server *server)
     }
 }
 
+/* The loop turns: that is what the manager wants to know. */
+static void
+watchdog_cb(evutil_socket_t fd, short what, void *data)
+{
+    (void)fd;
+    (void)what;
+    (void)data;
+    (void)notify_send("WATCHDOG=1");
+}
+
+/* Tell the service manager, if one started us. */
+static void
+notify_ready(struct server *server)
+{
+    int64_t every_us = notify_watchdog_us() / 2;
+    const struct timeval every = {(time_t)(every_us / 1000000),
+                                  (suseconds_t)(every_us % 1000000)};
+    char lines[128];
+
+    (void)snprintf(lines, sizeof(lines),
+                   "READY=1\nSTATUS=HTTP port %u, feed port %u",
+                   (unsigned)http_server_port(server->http),
+                   (unsigned)feed_port(server->feed));
+    if (!notify_send(lines) || every_us == 0) {
+        return;
+    }
+    server->ev_watchdog =
+        event_new(server->base, -1, EV_PERSIST, watchdog_cb, server);
+    if (server->ev_watchdog == NULL ||
+        event_add(server->ev_watchdog, &every) != 0) {
+        log_warn("no memory for the watchdog, the manager will end us");
+    }
+}
+
 static void
 say_ready(const struct server *server)
 {
@@ -578,9 +615,9 @@ close_server(struct server *server)
     serve_routes_free(&server->routes);
     http_intake_free(&server->intake);
     facts_intake_free(&server->facts);
-    struct event *events[] = {server->ev_term,   server->ev_int,
-                              server->ev_hangup, server->ev_fatal,
-                              server->ev_drain,  server->ev_hits};
+    struct event *events[] = {
+        server->ev_term,  server->ev_int,  server->ev_hangup,  server->ev_fatal,
+        server->ev_drain, server->ev_hits, server->ev_watchdog};
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i] != NULL) {
@@ -645,6 +682,7 @@ cmd_serve(int argc, char **argv)
         exit_code = cli_fail(&err);
     } else {
         say_ready(&server);
+        notify_ready(&server);
         (void)event_base_dispatch(server.base);
         exit_code = server.failed ? CLI_FAILED : CLI_FINE;
     }

@@ -276,6 +276,7 @@ every_option_reads_from_every_source(void **state)
         const char *value = is_switch                               ? "on"
                             : strcmp(name, "deadline_profile") == 0 ? "sgcc"
                             : strcmp(name, "log_level") == 0        ? "debug"
+                            : strcmp(name, "log_format") == 0       ? "json"
                             : strcmp(name, "batch_bytes_max") == 0  ? "64K"
                             : strstr(name, "bytes_max") != NULL     ? "2K"
                                                                     : "7";
