@@ -50,6 +50,7 @@ struct classify_scratch {
     uint32_t *spoke;              /* [rule]: those with hits */
     size_t spoke_count;
     struct clean_text clean;
+    struct model_reading reading;
     struct rule_hit hits[RULE_HITS_MAX];
     struct judgement judgement;
 };
@@ -584,7 +585,7 @@ fill_evidence(const struct judgement *j,
 /* The n-grams that speak loudest for the class that won. */
 static void
 fill_model_evidence(const struct judgement *j,
-                    const struct clean_text *clean,
+                    const struct classify_scratch *scratch,
                     struct verdict *out)
 {
     struct model_reason reasons[MODEL_REASONS_MAX];
@@ -597,8 +598,8 @@ fill_model_evidence(const struct judgement *j,
     if (out->category != TICKET_CATEGORY_NONE) {
         winner = (size_t)best_class(j, out->category);
     }
-    count = model_reasons(j->dictionary->model, clean, winner, reasons,
-                          MODEL_REASONS_MAX);
+    count = model_reasons(j->dictionary->model, &scratch->reading,
+                          &scratch->clean, winner, reasons, MODEL_REASONS_MAX);
     for (size_t i = 0; i < count; i++) {
         add_evidence(out, &(struct evidence){.rule = reasons[i].id,
                                              .start = reasons[i].start,
@@ -625,7 +626,8 @@ judge_text(struct classify_scratch *scratch,
     j->effect_count = scoring_apply_boundaries(
         j->dictionary->scoring, &j->points, j->effects, EFFECTS_MAX);
     if (j->dictionary->model != NULL) {
-        model_score(j->dictionary->model, &scratch->clean, j->model, j->also);
+        model_score(j->dictionary->model, &scratch->clean, &scratch->reading,
+                    j->model, j->also);
     }
     set_flags(j, out);
     fill_shares(j, type);
@@ -635,7 +637,7 @@ judge_text(struct classify_scratch *scratch,
     out->flags |= incomplete ? VERDICT_INCOMPLETE : 0u;
     out->flags |= scratch->clean.truncated ? VERDICT_TRUNCATED_SCAN : 0u;
     fill_evidence(j, scratch, out);
-    fill_model_evidence(j, &scratch->clean, out);
+    fill_model_evidence(j, scratch, out);
     for (size_t i = 0; i < out->evidence_count; i++) {
         place_evidence(&out->evidence[i], &scratch->clean, j->text);
     }

@@ -547,18 +547,9 @@ feature_of(const struct model *model, uint32_t key)
     return slot->key != 0 ? slot->feature : UNKNOWN_FEATURE;
 }
 
-/* What the model knows of a text. */
-struct known {
-    size_t count;
-    float share; /* 1 / root of how often they count */
-    uint64_t seen[MODEL_FEATURES_MAX / 64 + 1]; /* bits; of the features */
-    uint16_t features[MODEL_TEXT_NGRAMS_MAX];
-    struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
-};
-
 /* Note that the text has the feature; false when that was known. */
 static bool
-see(struct known *known, uint32_t feature)
+see(struct model_reading *known, uint32_t feature)
 {
     uint64_t bit = UINT64_C(1) << (feature % 64);
     bool is_new = (known->seen[feature / 64] & bit) == 0;
@@ -570,7 +561,7 @@ see(struct known *known, uint32_t feature)
 static void
 find_known(const struct model *model,
            const struct clean_text *text,
-           struct known *known)
+           struct model_reading *known)
 {
     size_t count = model_ngrams(text, known->ngrams);
     uint32_t times = 0;
@@ -593,7 +584,7 @@ find_known(const struct model *model,
 /* Add up one lane of the rows: 16 bits wide inside a block. */
 static void
 add_lane(const struct model *model,
-         const struct known *known,
+         const struct model_reading *known,
          size_t lane,
          int32_t sums[LANES])
 {
@@ -622,7 +613,7 @@ add_lane(const struct model *model,
 /* The categories besides: each n-gram counts once. */
 static void
 score_also(const struct model *model,
-           const struct known *known,
+           const struct model_reading *known,
            float also[MODEL_ALSO_COUNT])
 {
     float share = known->count > 0 ? 1.0F / sqrtf((float)known->count) : 0.0F;
@@ -653,21 +644,21 @@ model_knows_also(const struct model *model)
 void
 model_score(const struct model *model,
             const struct clean_text *text,
+            struct model_reading *reading,
             float *logits,
             float also[MODEL_ALSO_COUNT])
 {
-    struct known known;
     int32_t sums[SCORING_CLASSES_MAX] = {0};
 
-    find_known(model, text, &known);
+    find_known(model, text, reading);
     for (size_t lane = 0; lane < model->lane_count; lane++) {
-        add_lane(model, &known, lane, sums + lane * LANES);
+        add_lane(model, reading, lane, sums + lane * LANES);
     }
     for (size_t c = 0; c < model->class_count; c++) {
         logits[c] =
-            ((float)model->bias[c] + (float)sums[c] * known.share) / 100.0F;
+            ((float)model->bias[c] + (float)sums[c] * reading->share) / 100.0F;
     }
-    score_also(model, &known, also);
+    score_also(model, reading, also);
 }
 
 /* Into the list by weight, each n-gram and each place once. */
@@ -701,27 +692,27 @@ add_reason(struct model_reason *reasons,
 
 size_t
 model_reasons(const struct model *model,
+              const struct model_reading *reading,
               const struct clean_text *text,
               size_t class_index,
               struct model_reason *reasons,
               size_t reason_max)
 {
-    struct known known;
     size_t count = 0;
 
-    find_known(model, text, &known);
-    for (size_t i = 0; i < known.count && reason_max > 0; i++) {
-        const struct model_ngram *ngram = &known.ngrams[i];
+    for (size_t i = 0; i < reading->count && reason_max > 0; i++) {
+        const struct model_ngram *ngram = &reading->ngrams[i];
         /* How much more it says for this class than for the average one. */
-        int32_t margin = weights_of(model, known.features[i])[class_index] -
-                         model->means[known.features[i]];
+        int32_t margin = weights_of(model, reading->features[i])[class_index] -
+                         model->means[reading->features[i]];
         struct model_reason one = {
             .start = text->at[ngram->first],
             .end = text->at[ngram->last + 1],
-            .weight = (int32_t)((float)(margin * ngram->times) * known.share)};
+            .weight =
+                (int32_t)((float)(margin * ngram->times) * reading->share)};
 
         if (one.weight > 0) {
-            one.id = span_of(model->ids[known.features[i]]);
+            one.id = span_of(model->ids[reading->features[i]]);
             count = add_reason(reasons, count, reason_max, &one);
         }
     }

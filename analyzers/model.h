@@ -64,15 +64,26 @@ size_t model_ngrams(const struct clean_text *text, struct model_ngram *ngrams);
 /* The n-gram as model.tsv writes it. */
 void model_ngram_name(uint32_t key, char name[MODEL_NGRAM_BYTES]);
 
+/* What the model knows of a text; working memory, 70 KB. */
+struct model_reading {
+    size_t count;
+    float share; /* 1 / root of how often they count */
+    uint64_t seen[MODEL_FEATURES_MAX / 64 + 1]; /* bits; of the features */
+    uint16_t features[MODEL_TEXT_NGRAMS_MAX];
+    struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
+};
+
 /*
  * Logits of the classes and, last, of none; and of each of the five categories
  * (0 is the first after none) being complained of besides another one: where it
  * stands does not count for that, and 0 is as likely as not (0 without
  * model_knows_also).
+ *   reading  what model_reasons wants to see afterwards
  * Cost    a look-up an n-gram
  */
 void model_score(const struct model *model,
                  const struct clean_text *text,
+                 struct model_reading *reading,
                  float *logits,
                  float also[MODEL_ALSO_COUNT]);
 
@@ -87,8 +98,10 @@ struct model_reason {
     int32_t weight; /* hundredths */
 };
 
-/* The reason_max strongest for `class_index`, strongest first. */
+/* The reason_max strongest for `class_index`, strongest first, of a text that
+ * was scored. */
 size_t model_reasons(const struct model *model,
+                     const struct model_reading *reading,
                      const struct clean_text *text,
                      size_t class_index,
                      struct model_reason *reasons,

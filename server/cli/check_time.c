@@ -27,6 +27,7 @@ struct timing {
     struct classify_scratch *scratch;
     struct rules_scratch *rules;
     struct clean_text *clean;
+    struct model_reading *reading;
     struct rule_hit hits[RULE_HITS_MAX];
     size_t found; /* of the last round: candidates, hits */
 };
@@ -112,7 +113,8 @@ part_model(struct timing *timing, const struct ticket *ticket)
 
     part_clean(timing, ticket);
     if (timing->dictionary->model != NULL) {
-        model_score(timing->dictionary->model, timing->clean, logits, also);
+        model_score(timing->dictionary->model, timing->clean, timing->reading,
+                    logits, also);
     }
 }
 
@@ -194,7 +196,9 @@ open_timing(struct timing *timing, struct err *err)
 {
     timing->tickets = calloc(TICKETS_MAX + 1, sizeof(*timing->tickets));
     timing->clean = malloc(sizeof(*timing->clean));
-    if (timing->tickets == NULL || timing->clean == NULL) {
+    timing->reading = malloc(sizeof(*timing->reading));
+    if (timing->tickets == NULL || timing->clean == NULL ||
+        timing->reading == NULL) {
         return err_set(err, ERR_NO_MEMORY, "check");
     }
     if (classify_scratch_new(timing->dictionary, &timing->scratch, err) !=
@@ -231,6 +235,7 @@ check_time(const struct dictionary *dictionary,
     rules_scratch_free(&timing.rules);
     classify_scratch_free(&timing.scratch);
     free(timing.clean);
+    free(timing.reading);
     free(timing.tickets);
     arena_release(&timing.arena);
     return code;

@@ -23,6 +23,7 @@
     "also.business\talso.outage\talso.quality\talso.grid\n"
 
 static float also[MODEL_ALSO_COUNT]; /* where nobody looks */
+static struct model_reading reading;
 static struct taxonomy *taxonomy;
 static struct cleaner *cleaner;
 static struct clean_text *clean;
@@ -154,11 +155,11 @@ logits_are_bias_plus_weights_over_the_root_of_known_ngrams(void **state)
 
     (void)state;
     /* Both known n-grams are among the first letters and count four times. */
-    model_score(model, cleaned("停电"), logits, also);
+    model_score(model, cleaned("停电"), &reading, logits, also);
     assert_true(fabsf(logits[0] - (0.5F - 4 * 0.3F / sqrtf(8.0F))) < 1e-5F);
     assert_true(fabsf(logits[1] - (-0.5F + 4 * 6.0F / sqrtf(8.0F))) < 1e-5F);
     assert_true(fabsf(logits[2] - (-4 * 1.0F / sqrtf(8.0F))) < 1e-5F);
-    model_score(model, cleaned("没有见过"), logits, also);
+    model_score(model, cleaned("没有见过"), &reading, logits, also);
     assert_true(fabsf(logits[0] - 0.5F) < 1e-5F);
     model_free(&model);
 }
@@ -173,9 +174,9 @@ what_is_said_first_counts_more(void **state)
 
     (void)state;
     model_score(model, cleaned("骂，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，修"),
-                first, also);
+                &reading, first, also);
     model_score(model, cleaned("修，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，骂"),
-                later, also);
+                &reading, later, also);
     assert_true(first[0] > 3.9F * first[1]);
     assert_true(later[1] > 3.9F * later[0]);
     model_free(&model);
@@ -194,7 +195,7 @@ many_strong_weights_do_not_run_over(void **state)
     float logits[SCORING_CLASSES_MAX];
 
     (void)state;
-    model_score(model, cleaned("甲乙丙丁"), logits, also);
+    model_score(model, cleaned("甲乙丙丁"), &reading, logits, also);
     assert_true(fabsf(logits[0] - 10.0F * sqrtf(36.0F)) < 0.1F);
     assert_true(fabsf(logits[1] + 10.0F * sqrtf(36.0F)) < 0.1F);
     model_free(&model);
@@ -209,8 +210,9 @@ what_is_said_again_counts_once(void **state)
     float again[SCORING_CLASSES_MAX];
 
     (void)state;
-    model_score(model, cleaned("修了骂"), once, also);
-    model_score(model, cleaned("修了骂，来骂，又骂，还骂"), again, also);
+    model_score(model, cleaned("修了骂"), &reading, once, also);
+    model_score(model, cleaned("修了骂，来骂，又骂，还骂"), &reading, again,
+                also);
     assert_true(fabsf(once[0] - again[0]) < 1e-5F);
     assert_true(fabsf(once[1] - again[1]) < 1e-5F);
     model_free(&model);
@@ -229,7 +231,7 @@ a_category_besides_counts_ngrams_once_anywhere(void **state)
     (void)state;
     assert_true(model_knows_also(model));
     model_score(model, cleaned("停，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，骂，骂"),
-                logits, besides);
+                &reading, logits, besides);
     assert_true(fabsf(besides[0] - (-1.0F + 3.0F / sqrtf(2.0F))) < 1e-5F);
     assert_true(fabsf(besides[1]) < 1e-5F);
     assert_true(fabsf(besides[4] - (-2.0F + 10.0F / sqrtf(2.0F))) < 1e-5F);
@@ -247,15 +249,19 @@ reasons_are_the_ngrams_that_speak_loudest(void **state)
                      "没人\t0\t2.00\t0\n骂\t5.00\t-1.00\t0\n");
     struct model_reason reasons[3];
     const char *text = "停电没人来还骂";
+    float logits[SCORING_CLASSES_MAX];
 
     (void)state;
-    assert_int_equal(model_reasons(model, cleaned(text), 1, reasons, 3), 2);
+    model_score(model, cleaned(text), &reading, logits, also);
+    assert_int_equal(
+        model_reasons(model, &reading, cleaned(text), 1, reasons, 3), 2);
     assert_true(span_is(reasons[0].id, "ngram:停电"));
     assert_int_equal(reasons[0].start, 0);
     assert_int_equal(reasons[0].end, strlen("停电"));
     assert_true(span_is(reasons[1].id, "ngram:没人"));
     assert_true(reasons[0].weight > reasons[1].weight);
-    assert_int_equal(model_reasons(model, cleaned(text), 0, reasons, 1), 1);
+    assert_int_equal(
+        model_reasons(model, &reading, cleaned(text), 0, reasons, 1), 1);
     assert_true(span_is(reasons[0].id, "ngram:骂"));
     model_free(&model);
 }
@@ -506,7 +512,7 @@ the_table_judges_as_the_trainer_did(void **state)
         float also_trainer[MODEL_ALSO_COUNT];
 
         trainer_judge(trainer, trained, i, by_trainer, also_trainer);
-        model_score(model, cleaned(lessons[i].text), by_model, also);
+        model_score(model, cleaned(lessons[i].text), &reading, by_model, also);
         for (size_t c = 0; c < 3; c++) {
             assert_true(fabsf(by_trainer[c] - by_model[c]) < 1e-3F);
         }
