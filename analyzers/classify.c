@@ -65,7 +65,7 @@ verdict_flag_name(enum verdict_flag flag)
                                    {VERDICT_NOT_UTILITY, "not_utility"},
                                    {VERDICT_MULTI_TOPIC, "multi_topic"},
                                    {VERDICT_TRUNCATED_SCAN, "truncated_scan"},
-                                   {VERDICT_INCOMPLETE, "class_incomplete"},
+                                   {VERDICT_INCOMPLETE, "incomplete"},
                                    {VERDICT_FALSE_CLAIM, "false_claim"}};
 
     for (size_t i = 0; i < VERDICT_FLAG_COUNT; i++) {

@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "analyzers/classify.h"
 #include "analyzers/hot_spot.h"
 #include "analyzers/indicator.h"
 #include "analyzers/units.h"
 #include "server/base/dict_files.h"
 #include "server/serve/facts.h"
 #include "server/serve/list.h"
+#include "server/serve/list_words.h"
 #include "server/serve/mask.h"
 #include "server/serve/params.h"
 #include "server/serve/u64_map.h"
@@ -385,6 +387,21 @@ a_map_finds_what_was_put(void **state)
     u64_map_release(&map);
 }
 
+/* A flag without its word is shown as it is named, in a Chinese workbook. */
+static void
+every_flag_has_a_chinese_word(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < VERDICT_FLAG_COUNT; i++) {
+        struct span name =
+            span_of(verdict_flag_name((enum verdict_flag)(1u << i)));
+
+        if (span_equal(list_word_chinese("flags", name), name)) {
+            fail_msg("'%.*s' has none", SPAN_ARGS(name));
+        }
+    }
+}
+
 int
 main(void)
 {
@@ -402,6 +419,7 @@ main(void)
             bad_facts_are_refused_with_their_position, fed_up, fed_down),
         cmocka_unit_test(a_place_is_the_address_without_head_and_household),
         cmocka_unit_test(a_map_finds_what_was_put),
+        cmocka_unit_test(every_flag_has_a_chinese_word),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
