@@ -6,25 +6,47 @@
 #include <string.h>
 
 enum {
-    ROOT_ROOM = 1 << 16, /* by character */
+    FIRSTS = 1 << 16,    /* first characters; their nodes have their numbers */
     PAIR_BITS = 1 << 18, /* of the filter of first two characters */
     EDGES_MIN = 1 << 12,
-    CHILD_BITS = 24 /* LEXICON_NODES_MAX */
+    CHILD_BITS = 24, /* LEXICON_NODES_MAX */
+    BLOCK = 64       /* places looked at together: a bit each */
 };
 
-/* node << 40 | character << 24 | child; 0 = free: node 0 is not used. */
+/* node << 40 | character << 24 | child; 0 = free: no child has number 0. */
 typedef uint64_t edge;
 
+struct node {
+    uint32_t number; /* of the word that ends here, or LEXICON_NONE */
+    uint32_t nexts;  /* filter of the characters that go on: next_bit */
+};
+
 struct lexicon {
-    uint32_t root[ROOT_ROOM]; /* node of each first character, 0 = none */
+    uint64_t singles[FIRSTS / 64]; /* characters that are words */
     uint64_t pairs[PAIR_BITS / 64];
     edge *edges;
     size_t edge_room; /* a power of two */
     size_t edge_count;
-    uint32_t *numbers; /* [node]: of the word that ends here, or NONE */
+    struct node *nodes;
     size_t node_room;
-    uint32_t node_count; /* node 0 is not used */
+    uint32_t node_count;
 };
+
+static bool
+nodes_grow(struct lexicon *lexicon, size_t room)
+{
+    struct node *nodes = realloc(lexicon->nodes, room * sizeof(*nodes));
+
+    if (nodes == NULL) {
+        return false;
+    }
+    for (size_t i = lexicon->node_room; i < room; i++) {
+        nodes[i] = (struct node){LEXICON_NONE, 0};
+    }
+    lexicon->nodes = nodes;
+    lexicon->node_room = room;
+    return true;
+}
 
 struct lexicon *
 lexicon_new(void)
@@ -36,8 +58,8 @@ lexicon_new(void)
     }
     lexicon->edge_room = EDGES_MIN;
     lexicon->edges = calloc(EDGES_MIN, sizeof(*lexicon->edges));
-    lexicon->node_count = 1;
-    if (lexicon->edges == NULL) {
+    lexicon->node_count = FIRSTS;
+    if (lexicon->edges == NULL || !nodes_grow(lexicon, 2 * FIRSTS)) {
         lexicon_free(&lexicon);
     }
     return lexicon;
@@ -48,7 +70,7 @@ lexicon_free(struct lexicon **lexicon)
 {
     if (*lexicon != NULL) {
         free((*lexicon)->edges);
-        free((*lexicon)->numbers);
+        free((*lexicon)->nodes);
         free(*lexicon);
         *lexicon = NULL;
     }
@@ -62,12 +84,10 @@ pair_bit(uint16_t first, uint16_t second)
     return mixed >> 14; /* 18 bits */
 }
 
-static bool
-pair_known(const struct lexicon *lexicon, uint16_t first, uint16_t second)
+static uint32_t
+next_bit(uint16_t character)
 {
-    size_t bit = pair_bit(first, second);
-
-    return (lexicon->pairs[bit / 64] >> bit % 64 & 1) != 0;
+    return UINT32_C(1) << (character * UINT32_C(0x9E3779B1) >> 27);
 }
 
 static uint64_t
@@ -122,20 +142,10 @@ edges_grow(struct lexicon *lexicon)
 static uint32_t
 add_node(struct lexicon *lexicon)
 {
-    if (lexicon->node_count == LEXICON_NODES_MAX) {
+    if (lexicon->node_count == LEXICON_NODES_MAX ||
+        (lexicon->node_count == lexicon->node_room &&
+         !nodes_grow(lexicon, 2 * lexicon->node_room))) {
         return 0;
-    }
-    if (lexicon->node_count >= lexicon->node_room) {
-        size_t room = lexicon->node_room == 0 ? 4096 : lexicon->node_room * 2;
-        uint32_t *numbers = realloc(lexicon->numbers, room * sizeof(*numbers));
-
-        if (numbers == NULL) {
-            return 0;
-        }
-        memset(numbers + lexicon->node_room, 0xFF,
-               (room - lexicon->node_room) * sizeof(*numbers));
-        lexicon->numbers = numbers;
-        lexicon->node_room = room;
     }
     return lexicon->node_count++;
 }
@@ -159,6 +169,7 @@ child_of(struct lexicon *lexicon, uint32_t node, uint16_t character)
             return 0;
         }
         *place = key << CHILD_BITS | child;
+        lexicon->nodes[node].nexts |= next_bit(character);
         lexicon->edge_count++;
     }
     return edge_child(*place);
@@ -170,51 +181,102 @@ lexicon_add(struct lexicon *lexicon,
             size_t character_count,
             uint32_t number)
 {
-    uint32_t node = lexicon->root[characters[0]];
+    uint16_t first = characters[0];
+    uint32_t node = first;
 
     assert(character_count > 0 && character_count <= LEXICON_CHARACTERS_MAX);
-    if (node == 0) {
-        node = add_node(lexicon);
-        lexicon->root[characters[0]] = node;
+    if (character_count == 1) {
+        lexicon->singles[first / 64] |= UINT64_C(1) << first % 64;
+        lexicon->nodes[first].number = number;
+        return true;
     }
-    if (character_count > 1) {
-        size_t bit = pair_bit(characters[0], characters[1]);
-
-        lexicon->pairs[bit / 64] |= UINT64_C(1) << bit % 64;
-    }
-    for (size_t i = 1; i < character_count && node != 0; i++) {
+    for (size_t i = 1; i < character_count; i++) {
         node = child_of(lexicon, node, characters[i]);
+        if (node == 0) {
+            return false;
+        }
     }
-    if (node == 0) {
-        return false;
-    }
-    lexicon->numbers[node] = number;
+    lexicon->pairs[pair_bit(first, characters[1]) / 64] |=
+        UINT64_C(1) << pair_bit(first, characters[1]) % 64;
+    lexicon->nodes[node].number = number;
     return true;
 }
 
-size_t
-lexicon_words_at(const struct lexicon *lexicon,
-                 const uint16_t *text,
-                 size_t char_count,
-                 size_t start,
-                 struct lexicon_word words[LEXICON_CHARACTERS_MAX])
+/* At which of the places from `from` on, at most BLOCK, can a word begin? */
+static uint64_t
+word_starts(const struct lexicon *lexicon,
+            const uint16_t *text,
+            size_t char_count,
+            size_t from)
 {
-    uint32_t node = lexicon->root[text[start]];
+    size_t count = char_count - from < BLOCK ? char_count - from : BLOCK;
+    uint64_t starts = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint16_t first = text[from + i];
+        uint16_t second = from + i + 1 < char_count ? text[from + i + 1] : 0;
+        size_t pair = pair_bit(first, second);
+        uint64_t stands = lexicon->singles[first / 64] >> first % 64 |
+                          lexicon->pairs[pair / 64] >> pair % 64;
+
+        starts |= (stands & 1) << i;
+    }
+    return starts;
+}
+
+/* The words that begin with text[start], shortest first; how many. */
+static size_t
+words_at(const struct lexicon *lexicon,
+         const uint16_t *text,
+         size_t char_count,
+         size_t start,
+         struct lexicon_word words[LEXICON_CHARACTERS_MAX])
+{
+    uint32_t number = text[start];
     size_t at = start;
     size_t count = 0;
 
-    while (node != 0) {
+    do {
+        const struct node *node = &lexicon->nodes[number];
+
         at++;
-        if (lexicon->numbers[node] != LEXICON_NONE) {
-            words[count++] =
-                (struct lexicon_word){lexicon->numbers[node], (uint32_t)at};
+        if (node->number != LEXICON_NONE) {
+            words[count++] = (struct lexicon_word){(uint16_t)start,
+                                                   (uint16_t)at, node->number};
         }
-        if (at == char_count ||
-            (at == start + 1 && !pair_known(lexicon, text[start], text[at]))) {
+        if (at == char_count || (node->nexts & next_bit(text[at])) == 0) {
             break;
         }
-        node = edge_child(*edge_place(lexicon->edges, lexicon->edge_room,
-                                      edge_key(node, text[at])));
-    }
+        number = edge_child(*edge_place(lexicon->edges, lexicon->edge_room,
+                                        edge_key(number, text[at])));
+    } while (number != 0);
     return count;
+}
+
+bool
+lexicon_find(const struct lexicon *lexicon,
+             const uint16_t *text,
+             size_t char_count,
+             struct lexicon_word *words,
+             size_t word_max,
+             size_t *word_count)
+{
+    size_t count = 0;
+
+    assert(char_count <= UINT16_MAX);
+    for (size_t from = 0; from < char_count; from += BLOCK) {
+        uint64_t starts = word_starts(lexicon, text, char_count, from);
+
+        for (; starts != 0; starts &= starts - 1) {
+            size_t start = from + (size_t)__builtin_ctzll(starts);
+
+            if (count + LEXICON_CHARACTERS_MAX > word_max) {
+                *word_count = count;
+                return false;
+            }
+            count += words_at(lexicon, text, char_count, start, words + count);
+        }
+    }
+    *word_count = count;
+    return true;
 }

@@ -35,19 +35,23 @@ bool lexicon_add(struct lexicon *lexicon,
                  uint32_t number);
 
 struct lexicon_word {
+    uint16_t start; /* its first character */
+    uint16_t end;   /* the character behind it */
     uint32_t number;
-    uint32_t end; /* the character behind it */
 };
 
 /*
- * The words that begin with text[start], shortest first, at most one for each
- * length; how many. `text` has char_count characters.
- * Cost    one look-up a character that belongs to some word
+ * The words of a text of at most UINT16_MAX characters, by their beginning, the
+ * shorter first. False: there can be more than word_max, of which room for
+ * LEXICON_CHARACTERS_MAX is kept free; those before stand in words.
+ * Cost    a filter for each character, a look-up for each that belongs to a
+ *         word
  */
-size_t lexicon_words_at(const struct lexicon *lexicon,
-                        const uint16_t *text,
-                        size_t char_count,
-                        size_t start,
-                        struct lexicon_word words[LEXICON_CHARACTERS_MAX]);
+bool lexicon_find(const struct lexicon *lexicon,
+                  const uint16_t *text,
+                  size_t char_count,
+                  struct lexicon_word *words,
+                  size_t word_max,
+                  size_t *word_count);
 
 #endif /* ANALYZERS_LEXICON_H */

@@ -136,11 +136,9 @@ scanner_free(struct scanner **scanner)
     free(old->ways);
     free(old->gaps);
     free(old->forbidden);
-    free(old->kind_signatures);
-    free(old->kind_mark_starts);
+    free(old->kinds);
     free(old->kind_marks);
-    free(old->kind_way_starts);
-    free(old->kind_ways);
+    free(old->keyed_ways);
     free(old->always.at);
     free(old);
     *scanner = NULL;

@@ -5,6 +5,10 @@
 #include <string.h>
 #include <xxhash.h>
 
+enum {
+    SAMPLE_WORDS_MAX = 1 << 14 /* of one sample; further ones are left out */
+};
+
 /* Which marks does each literal belong to? */
 static bool
 link_literals(struct scanner *scanner)
@@ -107,20 +111,6 @@ mark_frequency(const struct scanner *scanner, size_t mark)
     return sum;
 }
 
-/* The rarest mark of a way: a text that lacks it costs the way nothing. */
-static uint16_t
-key_mark(const struct way *way, const double *frequencies)
-{
-    uint16_t key = way->marks[0];
-
-    for (uint32_t i = 1; i < way->mark_count; i++) {
-        if (frequencies[way->marks[i]] < frequencies[key]) {
-            key = way->marks[i];
-        }
-    }
-    return key;
-}
-
 /* Adds in how many of the samples each mark stands, and how often each kind. */
 static bool
 count_samples(const struct scanner *scanner,
@@ -130,31 +120,28 @@ count_samples(const struct scanner *scanner,
 {
     struct clean_text *text = malloc(sizeof(*text));
     uint32_t *last_sample = calloc(scanner->mark_count + 1, sizeof(uint32_t));
-    bool fine = text != NULL && last_sample != NULL;
+    struct lexicon_word *words = calloc(SAMPLE_WORDS_MAX, sizeof(*words));
+    bool fine = text != NULL && last_sample != NULL && words != NULL;
 
     for (uint32_t s = 0; fine && s < samples->count; s++) {
-        struct lexicon_word words[LEXICON_CHARACTERS_MAX];
+        size_t word_count;
 
         clean_text(samples->cleaner, samples->texts[s], text);
-        for (size_t at = 0; at < text->char_count; at++) {
-            size_t word_count =
-                lexicon_words_at(scanner->lexicon, text->code_point,
-                                 text->char_count, at, words);
+        (void)lexicon_find(scanner->lexicon, text->code_point, text->char_count,
+                           words, SAMPLE_WORDS_MAX, &word_count);
+        for (size_t w = 0; w < word_count; w++) {
+            size_t count;
+            const uint32_t *marks =
+                kind_marks(scanner, words[w].number, &count);
 
-            for (size_t w = 0; w < word_count; w++) {
-                size_t count;
-                const uint32_t *marks =
-                    kind_marks(scanner, words[w].number, &count);
-
-                kind_frequencies[words[w].number]++;
-                for (size_t i = 0; i < count; i++) {
-                    mark_frequencies[marks[i]] +=
-                        last_sample[marks[i]] != s + 1;
-                    last_sample[marks[i]] = s + 1;
-                }
+            kind_frequencies[words[w].number]++;
+            for (size_t i = 0; i < count; i++) {
+                mark_frequencies[marks[i]] += last_sample[marks[i]] != s + 1;
+                last_sample[marks[i]] = s + 1;
             }
         }
     }
+    free(words);
     free(text);
     free(last_sample);
     return fine;
@@ -285,6 +272,13 @@ compare_marks(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+static size_t
+padded(size_t mark_count)
+{
+    return (mark_count + SCANNER_MARKS_STEP - 1) / SCANNER_MARKS_STEP *
+           SCANNER_MARKS_STEP;
+}
+
 static bool
 link_kinds(struct scanner *scanner)
 {
@@ -294,15 +288,11 @@ link_kinds(struct scanner *scanner)
         size_t count;
 
         (void)kind_marks(scanner, kind, &count);
-        all += count;
+        all += padded(count);
     }
-    scanner->kind_signatures =
-        calloc(scanner->kind_count + 1, sizeof(uint64_t));
-    scanner->kind_mark_starts =
-        calloc(scanner->kind_count + 1, sizeof(uint32_t));
+    scanner->kinds = calloc(scanner->kind_count + 1, sizeof(*scanner->kinds));
     scanner->kind_marks = calloc(all + 1, sizeof(*scanner->kind_marks));
-    if (scanner->kind_signatures == NULL || scanner->kind_mark_starts == NULL ||
-        scanner->kind_marks == NULL) {
+    if (scanner->kinds == NULL || scanner->kind_marks == NULL) {
         return false;
     }
     all = 0;
@@ -310,15 +300,46 @@ link_kinds(struct scanner *scanner)
         size_t count;
         const uint32_t *marks = kind_marks(scanner, kind, &count);
 
-        for (size_t i = 0; i < count; i++) {
-            scanner->kind_signatures[kind] |= UINT64_C(1) << marks[i] % 64;
-            scanner->kind_marks[all++] = (uint16_t)marks[i];
+        for (size_t i = 0; i < padded(count); i++) {
+            uint32_t mark =
+                i < count ? marks[i] : (uint32_t)scanner->mark_count;
+
+            scanner->kinds[kind].signature |=
+                i < count ? UINT64_C(1) << mark % 64 : 0;
+            scanner->kind_marks[all + i] = (uint16_t)mark;
         }
-        scanner->kind_mark_starts[kind + 1] = (uint32_t)all;
-        qsort(scanner->kind_marks + all - count, count,
-              sizeof(*scanner->kind_marks), compare_marks);
+        qsort(scanner->kind_marks + all, count, sizeof(*scanner->kind_marks),
+              compare_marks);
+        all += padded(count);
+        scanner->kinds[kind + 1].first_mark = (uint32_t)all;
     }
     return true;
+}
+
+/* The way in the list of its rarest mark: a text that lacks it costs the way
+ * nothing, and most others lack one of the two next. */
+static struct keyed_way
+key_of(const struct scanner *scanner, size_t number, uint16_t *key)
+{
+    const double *frequencies = scanner->building->mark_frequencies;
+    const struct way *way = &scanner->ways[number];
+    uint16_t marks[NEEDS_SEGMENTS_MAX]; /* the rarest first */
+    uint16_t none = (uint16_t)scanner->mark_count;
+
+    for (size_t i = 0; i < way->mark_count; i++) {
+        size_t k = i;
+
+        while (k > 0 &&
+               frequencies[marks[k - 1]] > frequencies[way->marks[i]]) {
+            marks[k] = marks[k - 1];
+            k--;
+        }
+        marks[k] = way->marks[i];
+    }
+    *key = marks[0];
+    return (struct keyed_way){(uint32_t)number,
+                              {way->mark_count > 1 ? marks[1] : none,
+                               way->mark_count > 2 ? marks[2] : none}};
 }
 
 /* The ways of rules by the kinds of their key marks. */
@@ -326,36 +347,38 @@ static bool
 link_ways(struct scanner *scanner)
 {
     struct numbers *by_mark = calloc(scanner->mark_count + 1, sizeof(*by_mark));
-    struct numbers all = {NULL, 0, 0};
-    bool fine;
+    size_t all = 0;
+    uint16_t key;
+    bool fine = by_mark != NULL;
 
-    scanner->kind_way_starts =
-        calloc(scanner->kind_count + 1, sizeof(uint32_t));
-    fine = by_mark != NULL && scanner->kind_way_starts != NULL;
     for (size_t w = 0; fine && w < scanner->way_count; w++) {
-        uint16_t key =
-            key_mark(&scanner->ways[w], scanner->building->mark_frequencies);
-
         if (scanner->ways[w].rule != SCANNER_NO_RULE) {
+            (void)key_of(scanner, w, &key);
             fine = scanner_numbers_add(&by_mark[key], (uint32_t)w);
         }
     }
+    for (size_t i = 0;
+         fine && i < scanner->kinds[scanner->kind_count].first_mark; i++) {
+        all += by_mark[scanner->kind_marks[i]].count;
+    }
+    scanner->keyed_ways = calloc(all + 1, sizeof(*scanner->keyed_ways));
+    fine = fine && scanner->keyed_ways != NULL;
+    all = 0;
     for (size_t kind = 0; fine && kind < scanner->kind_count; kind++) {
-        for (uint32_t i = scanner->kind_mark_starts[kind];
-             i < scanner->kind_mark_starts[kind + 1]; i++) {
+        for (uint32_t i = scanner->kinds[kind].first_mark;
+             i < scanner->kinds[kind + 1].first_mark; i++) {
             const struct numbers *ways = &by_mark[scanner->kind_marks[i]];
 
-            for (size_t w = 0; fine && w < ways->count; w++) {
-                fine = scanner_numbers_add(&all, ways->at[w]);
+            for (size_t w = 0; w < ways->count; w++) {
+                scanner->keyed_ways[all++] = key_of(scanner, ways->at[w], &key);
             }
         }
-        scanner->kind_way_starts[kind + 1] = (uint32_t)all.count;
+        scanner->kinds[kind + 1].first_way = (uint32_t)all;
     }
     for (size_t m = 0; by_mark != NULL && m < scanner->mark_count; m++) {
         free(by_mark[m].at);
     }
     free(by_mark);
-    scanner->kind_ways = all.at;
     return fine;
 }
 

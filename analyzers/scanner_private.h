@@ -42,6 +42,25 @@ struct numbers {
 
 struct scanner_building; /* scanner.c */
 
+/* Marks of a kind that are set together: its list is filled up with mark_count,
+ * which always stands. */
+enum { SCANNER_MARKS_STEP = 4 };
+
+/* What is known of a kind in one place; its lists end where those of the next
+ * kind begin. */
+struct kind {
+    uint64_t signature;  /* bit mark % 64 of its marks */
+    uint32_t first_mark; /* in kind_marks */
+    uint32_t first_way;  /* in keyed_ways */
+};
+
+/* A way of a rule in the list of a kind of its key mark, with the two rarest
+ * of its other marks, or mark_count, which always stands. */
+struct keyed_way {
+    uint32_t way;
+    uint16_t others[2];
+};
+
 /*
  * Literals that belong to the very same marks are one kind: a text is a list of
  * kinds with their places, and a mark stands where one of its kinds does.
@@ -56,12 +75,10 @@ struct scanner {
     size_t rule_count;
     struct forbidden *forbidden; /* each list once; [0] is empty */
     size_t forbidden_count;
-    uint64_t *kind_signatures;  /* [kind_count], bit mark % 64 of its marks */
-    uint32_t *kind_mark_starts; /* [kind_count + 1] */
-    uint16_t *kind_marks;       /* the marks of a kind */
-    uint32_t *kind_way_starts;  /* [kind_count + 1] */
-    uint32_t *kind_ways;        /* ways of rules whose key mark has this kind */
-    struct numbers always;      /* rules that nothing is known of */
+    struct kind *kinds;                /* [kind_count + 1] */
+    uint16_t *kind_marks;              /* kind after kind, ascending */
+    struct keyed_way *keyed_ways;      /* kind after kind */
+    struct numbers always;             /* rules that nothing is known of */
     struct scanner_building *building; /* NULL after scanner_compile */
 };
 

@@ -9,15 +9,9 @@ enum {
     FINDS_MAX = 4 * CLEAN_CHARS_MAX,
     STEPS_MAX = 8192, /* finds looked at for one way; then PCRE2 is asked */
     PLACES_MAX = 64,  /* given for one question; then PCRE2 looks itself */
-    BUCKETS = 64      /* of a text: a bit each */
-};
-
-/* A literal of this kind stands at characters [start, end). */
-struct find {
-    uint16_t start;
-    uint16_t end;
-    uint32_t kind;
-    uint64_t signature; /* of the kind */
+    BUCKETS = 64,     /* of a text: a bit each */
+    CLEARED = 128     /* marks at a time: for more, memset takes another, slower
+                         to begin with, way */
 };
 
 /*
@@ -33,9 +27,12 @@ struct scanner_scratch {
     unsigned shift; /* characters of a bucket, as a power of two */
     size_t find_count;
     size_t found_kind_count;
+    size_t keyed_kind_count; /* of found_kinds: those with ways come first */
     size_t candidate_count;
-    struct find *finds;      /* [FINDS_MAX] by start, the shorter first */
-    uint16_t *first_finds;   /* [CLEAN_CHARS_MAX + 1]: by start */
+    struct lexicon_word *finds; /* [FINDS_MAX] by start, the shorter first; the
+                                   number is a kind */
+    uint16_t *first_finds;   /* [CLEAN_CHARS_MAX + 1]: the first one that begins
+                                at a character or behind it */
     uint32_t *found_kinds;   /* each once */
     uint64_t *kind_buckets;  /* [kind_count] */
     uint64_t *mark_buckets;  /* [mark_count] */
@@ -109,20 +106,23 @@ buckets_of(const struct scanner_scratch *scratch, size_t start, size_t end)
     return UINT64_MAX << first & UINT64_MAX >> (BUCKETS - 1 - last);
 }
 
-/* Each bucket and the `by` behind it. */
-static uint64_t
+/* Each bucket and the `by` behind it. Without a branch: how many there are is
+ * never the same twice. */
+static inline uint64_t
 spread(uint64_t buckets, size_t by)
 {
-    size_t done = 0;
+    size_t width = (by < BUCKETS ? by : BUCKETS - 1) + 1;
+    unsigned power = 63u - (unsigned)__builtin_clzll(width);
+    uint64_t powers[7]; /* each bucket and 1, 2, 4 ... in all */
 
-    by = by < BUCKETS ? by : BUCKETS - 1;
-    while (done < by) {
-        size_t step = done + 1 < by - done ? done + 1 : by - done;
-
-        buckets |= buckets << step;
-        done += step;
-    }
-    return buckets;
+    powers[0] = buckets;
+    powers[1] = powers[0] | powers[0] << 1;
+    powers[2] = powers[1] | powers[1] << 2;
+    powers[3] = powers[2] | powers[2] << 4;
+    powers[4] = powers[3] | powers[3] << 8;
+    powers[5] = powers[4] | powers[4] << 16;
+    powers[6] = powers[5] | powers[5] << 32;
+    return powers[power] | powers[power] << (width - (UINT64_C(1) << power));
 }
 
 /* Can the marks of a way follow each other, beginning in these buckets? Most
@@ -158,75 +158,63 @@ find_words(struct scanner_scratch *scratch)
 {
     const struct clean_text *text = scratch->text;
     const struct lexicon *lexicon = scratch->scanner->lexicon;
-    struct lexicon_word words[LEXICON_CHARACTERS_MAX];
-    size_t count = 0;
+    uint16_t *first_finds = scratch->first_finds;
+    uint64_t *kind_buckets = scratch->kind_buckets;
+    size_t kind_count = 0;
 
-    for (size_t at = 0; lexicon != NULL && at < text->char_count; at++) {
-        uint64_t bucket = UINT64_C(1) << (at >> scratch->shift);
-        size_t word_count = lexicon_words_at(lexicon, text->code_point,
-                                             text->char_count, at, words);
+    if (lexicon != NULL &&
+        !lexicon_find(lexicon, text->code_point, text->char_count,
+                      scratch->finds, FINDS_MAX, &scratch->find_count)) {
+        scratch->overrun = true;
+        return;
+    }
+    memset(first_finds, 0, (text->char_count + 1) * sizeof(*first_finds));
+    for (size_t n = 0; n < scratch->find_count; n++) {
+        const struct lexicon_word *find = &scratch->finds[n];
+        uint64_t *buckets = &kind_buckets[find->number];
 
-        scratch->first_finds[at] = (uint16_t)count;
-        if (count + word_count > FINDS_MAX) {
-            scratch->overrun = true;
-            break;
-        }
-        for (size_t i = 0; i < word_count; i++) {
-            uint32_t kind = words[i].number;
-
-            scratch->finds[count++] =
-                (struct find){(uint16_t)at, (uint16_t)words[i].end, kind,
-                              scratch->scanner->kind_signatures[kind]};
-            if (scratch->kind_buckets[kind] == 0) {
-                scratch->found_kinds[scratch->found_kind_count++] = kind;
-            }
-            scratch->kind_buckets[kind] |= bucket;
+        first_finds[find->start + 1] = (uint16_t)(n + 1);
+        scratch->found_kinds[kind_count] = find->number;
+        kind_count += *buckets == 0;
+        *buckets |= UINT64_C(1) << (find->start >> scratch->shift);
+    }
+    scratch->found_kind_count = kind_count;
+    for (size_t at = 1; at <= text->char_count; at++) {
+        if (first_finds[at] < first_finds[at - 1]) {
+            first_finds[at] = first_finds[at - 1];
         }
     }
-    scratch->first_finds[text->char_count] = (uint16_t)count;
-    scratch->find_count = count;
 }
 
+/* Where each mark stands. Of the kinds found only those with ways are kept. */
 static void
 find_marks(struct scanner_scratch *scratch)
 {
     const struct scanner *scanner = scratch->scanner;
     uint64_t *mark_buckets = scratch->mark_buckets;
+    size_t keyed = 0;
 
+    memset(mark_buckets, 0, scanner->mark_count * sizeof(*mark_buckets));
     for (size_t k = 0; k < scratch->found_kind_count; k++) {
-        uint32_t kind = scratch->found_kinds[k];
-        uint64_t buckets = scratch->kind_buckets[kind];
-        const uint16_t *mark =
-            scanner->kind_marks + scanner->kind_mark_starts[kind];
-        const uint16_t *end =
-            scanner->kind_marks + scanner->kind_mark_starts[kind + 1];
+        uint32_t number = scratch->found_kinds[k];
+        const struct kind *kind = &scanner->kinds[number];
+        const uint16_t *mark = scanner->kind_marks + kind->first_mark;
+        const uint16_t *end = scanner->kind_marks + kind[1].first_mark;
+        uint64_t buckets = scratch->kind_buckets[number];
 
-        for (; mark < end; mark++) {
-            mark_buckets[*mark] |= buckets;
+        _Static_assert(SCANNER_MARKS_STEP == 4, "four marks at a time");
+        for (; mark < end; mark += SCANNER_MARKS_STEP) {
+            mark_buckets[mark[0]] |= buckets;
+            mark_buckets[mark[1]] |= buckets;
+            mark_buckets[mark[2]] |= buckets;
+            mark_buckets[mark[3]] |= buckets;
         }
+        scratch->kind_buckets[number] = 0;
+        scratch->found_kinds[keyed] = number;
+        keyed += kind[1].first_way > kind->first_way;
     }
-}
-
-/* What is known of the last text is forgotten: only what was set, the tables
- * are larger than the nearest cache. */
-static void
-forget_marks(struct scanner_scratch *scratch)
-{
-    const struct scanner *scanner = scratch->scanner;
-    uint64_t *mark_buckets = scratch->mark_buckets;
-
-    for (size_t k = 0; k < scratch->found_kind_count; k++) {
-        uint32_t kind = scratch->found_kinds[k];
-        const uint16_t *mark =
-            scanner->kind_marks + scanner->kind_mark_starts[kind];
-        const uint16_t *end =
-            scanner->kind_marks + scanner->kind_mark_starts[kind + 1];
-
-        scratch->kind_buckets[kind] = 0;
-        for (; mark < end; mark++) {
-            mark_buckets[*mark] = 0;
-        }
-    }
+    scratch->keyed_kind_count = keyed;
+    mark_buckets[scanner->mark_count] = UINT64_MAX;
 }
 
 /* The ways of rules that are possible; only those whose key mark stands are
@@ -235,19 +223,23 @@ static void
 find_ways(struct scanner_scratch *scratch)
 {
     const struct scanner *scanner = scratch->scanner;
+    const uint64_t *mark_buckets = scratch->mark_buckets;
 
     memset(scratch->possible_ways, 0,
            (scanner->way_count / 64 + 1) * sizeof(uint64_t));
-    for (size_t k = 0; k < scratch->found_kind_count; k++) {
-        uint32_t kind = scratch->found_kinds[k];
+    for (size_t k = 0; k < scratch->keyed_kind_count; k++) {
+        const struct kind *kind = &scanner->kinds[scratch->found_kinds[k]];
+        const struct keyed_way *keyed = scanner->keyed_ways + kind->first_way;
+        const struct keyed_way *end = scanner->keyed_ways + kind[1].first_way;
 
-        for (uint32_t i = scanner->kind_way_starts[kind];
-             i < scanner->kind_way_starts[kind + 1]; i++) {
-            uint32_t number = scanner->kind_ways[i];
+        for (; keyed < end; keyed++) {
+            bool stand = (mark_buckets[keyed->others[0]] != 0) &
+                         (mark_buckets[keyed->others[1]] != 0);
 
-            if (way_possible(scratch, &scanner->ways[number], UINT64_MAX)) {
-                scratch->possible_ways[number / 64] |= UINT64_C(1)
-                                                       << number % 64;
+            if (stand &&
+                way_possible(scratch, &scanner->ways[keyed->way], UINT64_MAX)) {
+                scratch->possible_ways[keyed->way / 64] |= UINT64_C(1)
+                                                           << keyed->way % 64;
             }
         }
     }
@@ -306,7 +298,6 @@ find_candidates(struct scanner_scratch *scratch)
 static void
 begin_scan(struct scanner_scratch *scratch, const struct clean_text *text)
 {
-    forget_marks(scratch);
     scratch->text = text;
     scratch->overrun = false;
     scratch->shift = 0;
@@ -345,19 +336,17 @@ scanner_scan(const struct scanner *scanner,
 
 /* The signature mostly says no; the marks of a kind ascend. */
 static inline bool
-is_of_mark(const struct scanner *scanner,
-           const struct find *find,
-           uint32_t mark)
+is_of_mark(const struct scanner *scanner, uint32_t number, uint32_t mark)
 {
+    const struct kind *kind = &scanner->kinds[number];
     const uint16_t *low;
     size_t count;
 
-    if ((find->signature >> mark % 64 & 1) == 0) {
+    if ((kind->signature >> mark % 64 & 1) == 0) {
         return false;
     }
-    low = scanner->kind_marks + scanner->kind_mark_starts[find->kind];
-    count = scanner->kind_mark_starts[find->kind + 1] -
-            scanner->kind_mark_starts[find->kind];
+    low = scanner->kind_marks + kind->first_mark;
+    count = kind[1].first_mark - kind->first_mark;
     while (count > 1) {
         size_t half = count / 2;
 
@@ -398,42 +387,74 @@ gap_allows(const struct question *question,
     return true;
 }
 
+/* The next find of the mark that begins in characters [start, end) and ends
+ * where the question does, from number `from` on; find_count at the end. Only
+ * the buckets where the mark stands are looked at. */
+static size_t
+next_of_mark(const struct question *question,
+             uint32_t mark,
+             size_t start,
+             size_t end,
+             size_t from)
+{
+    const struct scanner_scratch *scratch = question->scratch;
+    uint64_t buckets =
+        scratch->mark_buckets[mark] & buckets_of(scratch, start, end);
+
+    for (; buckets != 0; buckets &= buckets - 1) {
+        size_t bucket = (size_t)__builtin_ctzll(buckets);
+        size_t first = bucket << scratch->shift;
+        size_t last = (bucket + 1) << scratch->shift;
+
+        first = scratch->first_finds[first > start ? first : start];
+        last = scratch->first_finds[last < end ? last : end];
+        for (first = first > from ? first : from; first < last; first++) {
+            const struct lexicon_word *find = &scratch->finds[first];
+
+            if (is_of_mark(question->scanner, find->number, mark) &&
+                find->end <= question->end) {
+                return first;
+            }
+        }
+    }
+    return scratch->find_count;
+}
+
 /* Do marks i.. of the way follow behind `before`, none beyond the end? The last
  * one, NULL if they do not; `before` when that is unclear. */
-static const struct find *
-marks_follow(struct question *question, uint32_t i, const struct find *before)
+static const struct lexicon_word *
+marks_follow(struct question *question,
+             uint32_t i,
+             const struct lexicon_word *before)
 {
     const struct scanner_scratch *scratch = question->scratch;
     const struct way *way = &question->scanner->ways[question->way];
     const struct gap *gap;
-    size_t first;
-    size_t last;
+    size_t start;
+    size_t end;
 
     if (i == way->mark_count) {
         return before;
     }
     gap = &question->scanner->gaps[question->way].before[i];
-    first = (size_t)before->end + gap->min;
-    last = gap->max == NEEDS_FAR ? question->end
-                                 : (size_t)before->end + gap->max + 1;
-    last = last < question->end ? last : question->end;
-    if (first >= last) {
-        return NULL;
-    }
-    for (size_t n = scratch->first_finds[first]; n < scratch->first_finds[last];
-         n++) {
-        const struct find *find = &scratch->finds[n];
-        const struct find *end;
+    start = (size_t)before->end + gap->min;
+    end = gap->max == NEEDS_FAR ? question->end
+                                : (size_t)before->end + gap->max + 1;
+    end = end < question->end ? end : question->end;
+    for (size_t n = next_of_mark(question, way->marks[i], start, end, 0);
+         n < scratch->find_count;
+         n = next_of_mark(question, way->marks[i], start, end, n + 1)) {
+        const struct lexicon_word *find = &scratch->finds[n];
+        const struct lexicon_word *last;
 
         if (question->steps_left == 0) {
             return before;
         }
         question->steps_left--;
-        if (is_of_mark(question->scanner, find, way->marks[i]) &&
-            find->end <= question->end &&
-            gap_allows(question, gap, before->end, find->start) &&
-            (end = marks_follow(question, i + 1, find)) != NULL) {
-            return end;
+        start = find->start;
+        if (gap_allows(question, gap, before->end, find->start) &&
+            (last = marks_follow(question, i + 1, find)) != NULL) {
+            return last;
         }
     }
     return NULL;
@@ -442,32 +463,15 @@ marks_follow(struct question *question, uint32_t i, const struct find *before)
 /* The next find of the way's first mark from number `from` on; find_count at
  * the end. */
 static size_t
-next_first(struct question *question, size_t from)
+next_first(const struct question *question, size_t from)
 {
     const struct scanner_scratch *scratch = question->scratch;
-    uint32_t mark = question->scanner->ways[question->way].marks[0];
     size_t start =
         from < scratch->find_count ? scratch->finds[from].start : question->end;
-    uint64_t buckets =
-        scratch->mark_buckets[mark] & buckets_of(scratch, start, question->end);
 
-    for (; buckets != 0; buckets &= buckets - 1) {
-        size_t bucket = (size_t)__builtin_ctzll(buckets);
-        size_t first = bucket << scratch->shift;
-        size_t last = (bucket + 1) << scratch->shift;
-
-        last = last < question->end ? last : question->end;
-        first = scratch->first_finds[first];
-        first = first > from ? first : from;
-        last = scratch->first_finds[last];
-        for (; first < last; first++) {
-            if (is_of_mark(question->scanner, &scratch->finds[first], mark) &&
-                scratch->finds[first].end <= question->end) {
-                return first;
-            }
-        }
-    }
-    return scratch->find_count;
+    return next_of_mark(question,
+                        question->scanner->ways[question->way].marks[0], start,
+                        question->end, from);
 }
 
 /* Can the way match in the stretch of the question? */
@@ -479,7 +483,8 @@ ask_way(struct question *question, size_t *from, size_t *to)
 
     for (size_t n = next_first(question, scratch->first_finds[question->start]);
          n < scratch->find_count; n = next_first(question, n + 1)) {
-        const struct find *last = marks_follow(question, 1, &scratch->finds[n]);
+        const struct lexicon_word *last =
+            marks_follow(question, 1, &scratch->finds[n]);
 
         if (last != NULL) {
             *from = scratch->finds[n].start;
