@@ -8,45 +8,28 @@
 enum {
     FIRSTS = 1 << 16,    /* first characters; their nodes have their numbers */
     PAIR_BITS = 1 << 18, /* of the filter of first two characters */
-    EDGES_MIN = 1 << 12,
+    PLACES_MIN = 1 << 12,
     CHILD_BITS = 24, /* LEXICON_NODES_MAX */
-    BLOCK = 64       /* places looked at together: a bit each */
+    BLOCK = 64       /* characters looked at together: a bit each */
 };
 
-/* node << 40 | character << 24 | child; 0 = free: no child has number 0. */
-typedef uint64_t edge;
-
-struct node {
-    uint32_t number; /* of the word that ends here, or LEXICON_NONE */
+/* An edge of the trie and the node it leads to, found together. */
+struct place {
+    uint64_t edge;   /* node << 40 | character << 24 | child; 0: free, no child
+                        has number 0 */
+    uint32_t number; /* of the word that ends in the child, or LEXICON_NONE */
     uint32_t nexts;  /* filter of the characters that go on: next_bit */
 };
 
 struct lexicon {
     uint64_t singles[FIRSTS / 64]; /* characters that are words */
+    uint32_t single_numbers[FIRSTS];
     uint64_t pairs[PAIR_BITS / 64];
-    edge *edges;
-    size_t edge_room; /* a power of two */
-    size_t edge_count;
-    struct node *nodes;
-    size_t node_room;
+    struct place *places;
+    size_t place_room; /* a power of two */
+    size_t place_count;
     uint32_t node_count;
 };
-
-static bool
-nodes_grow(struct lexicon *lexicon, size_t room)
-{
-    struct node *nodes = realloc(lexicon->nodes, room * sizeof(*nodes));
-
-    if (nodes == NULL) {
-        return false;
-    }
-    for (size_t i = lexicon->node_room; i < room; i++) {
-        nodes[i] = (struct node){LEXICON_NONE, 0};
-    }
-    lexicon->nodes = nodes;
-    lexicon->node_room = room;
-    return true;
-}
 
 struct lexicon *
 lexicon_new(void)
@@ -56,10 +39,10 @@ lexicon_new(void)
     if (lexicon == NULL) {
         return NULL;
     }
-    lexicon->edge_room = EDGES_MIN;
-    lexicon->edges = calloc(EDGES_MIN, sizeof(*lexicon->edges));
+    lexicon->place_room = PLACES_MIN;
+    lexicon->places = calloc(PLACES_MIN, sizeof(*lexicon->places));
     lexicon->node_count = FIRSTS;
-    if (lexicon->edges == NULL || !nodes_grow(lexicon, 2 * FIRSTS)) {
+    if (lexicon->places == NULL) {
         lexicon_free(&lexicon);
     }
     return lexicon;
@@ -69,8 +52,7 @@ void
 lexicon_free(struct lexicon **lexicon)
 {
     if (*lexicon != NULL) {
-        free((*lexicon)->edges);
-        free((*lexicon)->nodes);
+        free((*lexicon)->places);
         free(*lexicon);
         *lexicon = NULL;
     }
@@ -97,82 +79,69 @@ edge_key(uint32_t node, uint16_t character)
 }
 
 static uint32_t
-edge_child(edge one)
+child_number(const struct place *place)
 {
-    return (uint32_t)(one & (LEXICON_NODES_MAX - 1));
+    return (uint32_t)(place->edge & (LEXICON_NODES_MAX - 1));
 }
 
-/* The edge with this key, or the free place for it. */
-static edge *
-edge_place(edge *edges, size_t room, uint64_t key)
+/* The place of the edge with this key, or the free one for it. */
+static struct place *
+find_place(struct place *places, size_t room, uint64_t key)
 {
     uint64_t mixed = key * UINT64_C(0x9E3779B97F4A7C15);
 
     for (size_t at = (size_t)(mixed >> 32);; at++) {
-        edge *place = &edges[at & (room - 1)];
+        struct place *place = &places[at & (room - 1)];
 
-        if (*place == 0 || *place >> CHILD_BITS == key) {
+        if (place->edge == 0 || place->edge >> CHILD_BITS == key) {
             return place;
         }
     }
 }
 
 static bool
-edges_grow(struct lexicon *lexicon)
+grow(struct lexicon *lexicon)
 {
-    size_t room = lexicon->edge_room * 2;
-    edge *larger = calloc(room, sizeof(*larger));
+    size_t room = lexicon->place_room * 2;
+    struct place *larger = calloc(room, sizeof(*larger));
 
     if (larger == NULL) {
         return false;
     }
-    for (size_t i = 0; i < lexicon->edge_room; i++) {
-        if (lexicon->edges[i] != 0) {
-            *edge_place(larger, room, lexicon->edges[i] >> CHILD_BITS) =
-                lexicon->edges[i];
+    for (size_t i = 0; i < lexicon->place_room; i++) {
+        const struct place *place = &lexicon->places[i];
+
+        if (place->edge != 0) {
+            *find_place(larger, room, place->edge >> CHILD_BITS) = *place;
         }
     }
-    free(lexicon->edges);
-    lexicon->edges = larger;
-    lexicon->edge_room = room;
+    free(lexicon->places);
+    lexicon->places = larger;
+    lexicon->place_room = room;
     return true;
 }
 
-/* A new node, or 0. */
-static uint32_t
-add_node(struct lexicon *lexicon)
-{
-    if (lexicon->node_count == LEXICON_NODES_MAX ||
-        (lexicon->node_count == lexicon->node_room &&
-         !nodes_grow(lexicon, 2 * lexicon->node_room))) {
-        return 0;
-    }
-    return lexicon->node_count++;
-}
-
-/* The child of a node, made when new; 0: no memory. */
-static uint32_t
+/* The place of the child of a node, made when new; NULL: no memory. */
+static struct place *
 child_of(struct lexicon *lexicon, uint32_t node, uint16_t character)
 {
     uint64_t key = edge_key(node, character);
-    edge *place;
+    struct place *place;
 
-    if ((lexicon->edge_count + 1) * 2 > lexicon->edge_room &&
-        !edges_grow(lexicon)) {
-        return 0;
+    if ((lexicon->place_count + 1) * 2 > lexicon->place_room &&
+        !grow(lexicon)) {
+        return NULL;
     }
-    place = edge_place(lexicon->edges, lexicon->edge_room, key);
-    if (*place == 0) {
-        uint32_t child = add_node(lexicon);
-
-        if (child == 0) {
-            return 0;
+    place = find_place(lexicon->places, lexicon->place_room, key);
+    if (place->edge == 0) {
+        if (lexicon->node_count == LEXICON_NODES_MAX) {
+            return NULL;
         }
-        *place = key << CHILD_BITS | child;
-        lexicon->nodes[node].nexts |= next_bit(character);
-        lexicon->edge_count++;
+        *place = (struct place){key << CHILD_BITS | lexicon->node_count++,
+                                LEXICON_NONE, 0};
+        lexicon->place_count++;
     }
-    return edge_child(*place);
+    return place;
 }
 
 bool
@@ -183,73 +152,86 @@ lexicon_add(struct lexicon *lexicon,
 {
     uint16_t first = characters[0];
     uint32_t node = first;
+    size_t pair;
 
     assert(character_count > 0 && character_count <= LEXICON_CHARACTERS_MAX);
     if (character_count == 1) {
         lexicon->singles[first / 64] |= UINT64_C(1) << first % 64;
-        lexicon->nodes[first].number = number;
+        lexicon->single_numbers[first] = number;
         return true;
     }
     for (size_t i = 1; i < character_count; i++) {
-        node = child_of(lexicon, node, characters[i]);
-        if (node == 0) {
+        struct place *place = child_of(lexicon, node, characters[i]);
+
+        if (place == NULL) {
             return false;
         }
+        node = child_number(place);
+        if (i + 1 < character_count) {
+            place->nexts |= next_bit(characters[i + 1]);
+        } else {
+            place->number = number;
+        }
     }
-    lexicon->pairs[pair_bit(first, characters[1]) / 64] |=
-        UINT64_C(1) << pair_bit(first, characters[1]) % 64;
-    lexicon->nodes[node].number = number;
+    pair = pair_bit(first, characters[1]);
+    lexicon->pairs[pair / 64] |= UINT64_C(1) << pair % 64;
     return true;
 }
 
-/* At which of the places from `from` on, at most BLOCK, can a word begin? */
-static uint64_t
-word_starts(const struct lexicon *lexicon,
-            const uint16_t *text,
-            size_t char_count,
-            size_t from)
+/* Which of the characters from `from` on, at most BLOCK, are words, and which
+ * begin longer ones, perhaps? */
+static void
+look_ahead(const struct lexicon *lexicon,
+           const uint16_t *text,
+           size_t char_count,
+           size_t from,
+           uint64_t *singles,
+           uint64_t *longer)
 {
     size_t count = char_count - from < BLOCK ? char_count - from : BLOCK;
-    uint64_t starts = 0;
 
+    *singles = 0;
+    *longer = 0;
     for (size_t i = 0; i < count; i++) {
         uint16_t first = text[from + i];
         uint16_t second = from + i + 1 < char_count ? text[from + i + 1] : 0;
         size_t pair = pair_bit(first, second);
-        uint64_t stands = lexicon->singles[first / 64] >> first % 64 |
-                          lexicon->pairs[pair / 64] >> pair % 64;
 
-        starts |= (stands & 1) << i;
+        *singles |= (lexicon->singles[first / 64] >> first % 64 & 1) << i;
+        *longer |= (lexicon->pairs[pair / 64] >> pair % 64 & 1) << i;
     }
-    return starts;
+    if (from + count == char_count) {
+        *longer &= ~(UINT64_C(1) << (count - 1));
+    }
 }
 
-/* The words that begin with text[start], shortest first; how many. */
+/* The words of two characters and more that begin with text[start], which is
+ * not the last one, shortest first; how many. */
 static size_t
-words_at(const struct lexicon *lexicon,
-         const uint16_t *text,
-         size_t char_count,
-         size_t start,
-         struct lexicon_word words[LEXICON_CHARACTERS_MAX])
+longer_words(const struct lexicon *lexicon,
+             const uint16_t *text,
+             size_t char_count,
+             size_t start,
+             struct lexicon_word words[LEXICON_CHARACTERS_MAX])
 {
-    uint32_t number = text[start];
-    size_t at = start;
+    uint32_t node = text[start];
+    const struct place *place;
+    size_t at = start + 1;
     size_t count = 0;
 
     do {
-        const struct node *node = &lexicon->nodes[number];
-
-        at++;
-        if (node->number != LEXICON_NONE) {
-            words[count++] = (struct lexicon_word){(uint16_t)start,
-                                                   (uint16_t)at, node->number};
-        }
-        if (at == char_count || (node->nexts & next_bit(text[at])) == 0) {
+        place = find_place(lexicon->places, lexicon->place_room,
+                           edge_key(node, text[at]));
+        if (place->edge == 0) {
             break;
         }
-        number = edge_child(*edge_place(lexicon->edges, lexicon->edge_room,
-                                        edge_key(number, text[at])));
-    } while (number != 0);
+        at++;
+        if (place->number != LEXICON_NONE) {
+            words[count++] = (struct lexicon_word){(uint16_t)start,
+                                                   (uint16_t)at, place->number};
+        }
+        node = child_number(place);
+    } while (at < char_count && (place->nexts & next_bit(text[at])) != 0);
     return count;
 }
 
@@ -265,16 +247,28 @@ lexicon_find(const struct lexicon *lexicon,
 
     assert(char_count <= UINT16_MAX);
     for (size_t from = 0; from < char_count; from += BLOCK) {
-        uint64_t starts = word_starts(lexicon, text, char_count, from);
+        uint64_t singles;
+        uint64_t longer;
 
-        for (; starts != 0; starts &= starts - 1) {
+        look_ahead(lexicon, text, char_count, from, &singles, &longer);
+        for (uint64_t starts = singles | longer; starts != 0;
+             starts &= starts - 1) {
+            uint64_t bit = starts & -starts;
             size_t start = from + (size_t)__builtin_ctzll(starts);
 
             if (count + LEXICON_CHARACTERS_MAX > word_max) {
                 *word_count = count;
                 return false;
             }
-            count += words_at(lexicon, text, char_count, start, words + count);
+            if ((singles & bit) != 0) {
+                words[count++] = (struct lexicon_word){
+                    (uint16_t)start, (uint16_t)(start + 1),
+                    lexicon->single_numbers[text[start]]};
+            }
+            if ((longer & bit) != 0) {
+                count += longer_words(lexicon, text, char_count, start,
+                                      words + count);
+            }
         }
     }
     *word_count = count;

@@ -36,6 +36,7 @@ struct scanner_scratch {
     uint32_t *found_kinds;   /* each once */
     uint64_t *kind_buckets;  /* [kind_count] */
     uint64_t *mark_buckets;  /* [mark_count] */
+    uint32_t *standing_ways; /* [keyed way count]: whose rarest marks stand */
     uint64_t *possible_ways; /* [way_count / 64 + 1]: of rules, a bit each */
     uint32_t *candidates;    /* [rule_count] */
 };
@@ -59,13 +60,18 @@ scanner_scratch_new(const struct scanner *scanner,
     scratch->found_kinds = calloc(scanner->kind_count + 1, sizeof(uint32_t));
     scratch->kind_buckets = calloc(scanner->kind_count + 1, sizeof(uint64_t));
     scratch->mark_buckets = calloc(scanner->mark_count + 1, sizeof(uint64_t));
+    scratch->standing_ways =
+        calloc(scanner->kinds != NULL
+                   ? scanner->kinds[scanner->kind_count].first_way + 1
+                   : 1,
+               sizeof(uint32_t));
     scratch->possible_ways =
         calloc(scanner->way_count / 64 + 1, sizeof(uint64_t));
     scratch->candidates = calloc(scanner->rule_count + 1, sizeof(uint32_t));
     if (scratch->finds == NULL || scratch->first_finds == NULL ||
         scratch->found_kinds == NULL || scratch->kind_buckets == NULL ||
-        scratch->mark_buckets == NULL || scratch->possible_ways == NULL ||
-        scratch->candidates == NULL) {
+        scratch->mark_buckets == NULL || scratch->standing_ways == NULL ||
+        scratch->possible_ways == NULL || scratch->candidates == NULL) {
         scanner_scratch_free(&scratch);
         return err_set(err, ERR_NO_MEMORY, "the scanner's working memory");
     }
@@ -83,6 +89,7 @@ scanner_scratch_free(struct scanner_scratch **scratch)
         free((*scratch)->found_kinds);
         free((*scratch)->kind_buckets);
         free((*scratch)->mark_buckets);
+        free((*scratch)->standing_ways);
         free((*scratch)->possible_ways);
         free((*scratch)->candidates);
         free(*scratch);
@@ -224,6 +231,8 @@ find_ways(struct scanner_scratch *scratch)
 {
     const struct scanner *scanner = scratch->scanner;
     const uint64_t *mark_buckets = scratch->mark_buckets;
+    uint32_t *standing = scratch->standing_ways;
+    size_t count = 0;
 
     memset(scratch->possible_ways, 0,
            (scanner->way_count / 64 + 1) * sizeof(uint64_t));
@@ -233,15 +242,17 @@ find_ways(struct scanner_scratch *scratch)
         const struct keyed_way *end = scanner->keyed_ways + kind[1].first_way;
 
         for (; keyed < end; keyed++) {
-            bool stand = (mark_buckets[keyed->others[0]] != 0) &
-                         (mark_buckets[keyed->others[1]] != 0);
-
-            if (stand &&
-                way_possible(scratch, &scanner->ways[keyed->way], UINT64_MAX)) {
-                scratch->possible_ways[keyed->way / 64] |= UINT64_C(1)
-                                                           << keyed->way % 64;
-            }
+            standing[count] = keyed->way;
+            count += (mark_buckets[keyed->others[0]] != 0) &
+                     (mark_buckets[keyed->others[1]] != 0);
         }
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t way = standing[i];
+
+        scratch->possible_ways[way / 64] |=
+            (uint64_t)way_possible(scratch, &scanner->ways[way], UINT64_MAX)
+            << way % 64;
     }
 }
 
