@@ -135,6 +135,7 @@ scanner_free(struct scanner **scanner)
     lexicon_free(&old->lexicon);
     free(old->ways);
     free(old->gaps);
+    free(old->way_keys);
     free(old->forbidden);
     free(old->kinds);
     free(old->kind_marks);

@@ -342,20 +342,21 @@ key_of(const struct scanner *scanner, size_t number, uint16_t *key)
                                way->mark_count > 2 ? marks[2] : none}};
 }
 
-/* The ways of rules by the kinds of their key marks. */
+/* The key mark of each way, and the ways of rules by the kinds of theirs. */
 static bool
 link_ways(struct scanner *scanner)
 {
     struct numbers *by_mark = calloc(scanner->mark_count + 1, sizeof(*by_mark));
     size_t all = 0;
-    uint16_t key;
-    bool fine = by_mark != NULL;
+    bool fine;
 
+    scanner->way_keys =
+        calloc(scanner->way_count + 1, sizeof(*scanner->way_keys));
+    fine = by_mark != NULL && scanner->way_keys != NULL;
     for (size_t w = 0; fine && w < scanner->way_count; w++) {
-        if (scanner->ways[w].rule != SCANNER_NO_RULE) {
-            (void)key_of(scanner, w, &key);
-            fine = scanner_numbers_add(&by_mark[key], (uint32_t)w);
-        }
+        (void)key_of(scanner, w, &scanner->way_keys[w]);
+        fine = scanner->ways[w].rule == SCANNER_NO_RULE ||
+               scanner_numbers_add(&by_mark[scanner->way_keys[w]], (uint32_t)w);
     }
     for (size_t i = 0;
          fine && i < scanner->kinds[scanner->kind_count].first_mark; i++) {
@@ -370,6 +371,8 @@ link_ways(struct scanner *scanner)
             const struct numbers *ways = &by_mark[scanner->kind_marks[i]];
 
             for (size_t w = 0; w < ways->count; w++) {
+                uint16_t key;
+
                 scanner->keyed_ways[all++] = key_of(scanner, ways->at[w], &key);
             }
         }

@@ -69,6 +69,7 @@ struct scanner {
     struct lexicon *lexicon; /* number of a word = kind of its literal */
     struct way *ways;
     struct way_gaps *gaps; /* [way_count] */
+    uint16_t *way_keys;    /* [way_count]: the rarest mark of each */
     size_t way_count;
     size_t mark_count;
     size_t kind_count;

@@ -518,16 +518,20 @@ next_way(const struct scanner_scratch *scratch,
     const struct scanner *scanner = scratch->scanner;
     size_t end = (size_t)probe->first_way + probe->way_count;
 
-    for (; from < end; from++) {
-        if (probe->of_rule &&
-            (from = next_possible(scratch, from, end)) == end) {
-            break;
+    for (;; from++) {
+        if (probe->of_rule) {
+            from = next_possible(scratch, from, end);
+        } else {
+            while (from < end &&
+                   scratch->mark_buckets[scanner->way_keys[from]] == 0) {
+                from++;
+            }
         }
-        if (way_possible(scratch, &scanner->ways[from], buckets)) {
-            break;
+        if (from >= end ||
+            way_possible(scratch, &scanner->ways[from], buckets)) {
+            return from;
         }
     }
-    return from;
 }
 
 uint64_t
