@@ -4,13 +4,11 @@
  * Each step is a function of its own that is not inlined, so that callgrind can
  * count it: --toggle-collect=step_classify and so on.
  */
-#include <errno.h>
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "analyzers/calendar.h"
 #include "analyzers/classify.h"
@@ -20,6 +18,7 @@
 #include "analyzers/repeat.h"
 #include "bench/commands.h"
 #include "bench/lines.h"
+#include "bench/scratch_dir.h"
 #include "server/base/dict_files.h"
 #include "server/decode/ticket_decode.h"
 #include "server/ledger/ledger.h"
@@ -480,21 +479,11 @@ in_directory(struct parts *parts,
                                       struct err *),
              struct err *err)
 {
-    static const char *const files[] = {"data.mdb", "lock.mdb", "writer.lock"};
-    char dir[4096];
-    char path[4200];
+    char dir[SCRATCH_DIR_BYTES];
 
-    (void)snprintf(dir, sizeof(dir), "%s/parts-XXXXXX", parts->dir);
-    if (mkdtemp(dir) == NULL) {
-        return err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
-    }
-    (void)!measure(parts, dir, err);
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        (void)snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
-        (void)unlink(path);
-    }
-    if (rmdir(dir) != 0 && err->code == ERR_OK) {
-        return err_set(err, ERR_IO, "remove %s: %s", dir, strerror(errno));
+    if (scratch_dir_make(parts->dir, "parts", dir, err) == ERR_OK) {
+        (void)!measure(parts, dir, err);
+        scratch_dir_remove(dir, err);
     }
     return err->code;
 }

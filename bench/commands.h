@@ -29,6 +29,7 @@ int cmd_http(int argc, char **argv);
 int cmd_open(int argc, char **argv);
 int cmd_query(int argc, char **argv);
 int cmd_parts(int argc, char **argv);
+int cmd_ledger(int argc, char **argv);
 
 /* getopt_long values of the flags that choose a stream. */
 enum stream_flag {

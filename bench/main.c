@@ -16,6 +16,7 @@ static const struct {
     {"http-single", cmd_http, "POST a line a request, beside an empty server"},
     {"query", cmd_query, "ask as supervisors do while a feed runs"},
     {"parts", cmd_parts, "measure each step of a ticket alone"},
+    {"ledger", cmd_ledger, "measure what the writer does alone"},
     {"lmdb", cmd_lmdb, "append the same bytes to a bare LMDB and measure"},
     {"flush", cmd_flush, "measure the flush of the disk"},
     {"supervise", cmd_supervise, "start a server, say when it is ready"},
