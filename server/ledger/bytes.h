@@ -152,6 +152,9 @@ get_varint(struct byte_reader *r)
 {
     uint64_t value = 0;
 
+    if (r->at != r->end && *r->at < 0x80) {
+        return *r->at++; /* most are small */
+    }
     for (unsigned shift = 0; shift < 64; shift += 7) {
         uint8_t byte;
 

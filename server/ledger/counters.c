@@ -1,460 +1,7 @@
-/* Sums of a batch in memory, cells of sums on disk. */
+/* Cells of sums on disk: merged by the writer, visited by readers. */
 #include "server/ledger/counters.h"
 
 #include <stdlib.h>
-
-#include "analyzers/arena.h"
-#include "analyzers/indicator.h"
-#include "analyzers/ticket.h"
-
-/* The sums of one cell: a small table of slots, open addressing. */
-struct sum_slot {
-    uint32_t slot; /* SLOT_FREE = free */
-    int32_t count;
-};
-
-struct sum_cell {
-    uint64_t high; /* grain, day, hour: see pack_cell; 0 = free */
-    uint32_t unit_id;
-    uint32_t slot_used;
-    uint32_t slot_room; /* a power of two */
-    struct sum_slot *slots;
-};
-
-/* Memory that grows while cells are written. */
-struct cell_room {
-    uint8_t *data;
-    size_t bytes;
-};
-
-/* Cells by key; what they hold lives in an arena until the next reset. */
-struct sum_table {
-    struct sum_cell *cells;
-    size_t room; /* a power of two */
-    size_t used;
-};
-
-struct counter_sums {
-    struct arena arena;
-    struct sum_table raw;    /* leaf units by day, all units by hour */
-    struct sum_table rolled; /* every cell that changes */
-    struct sum_cell **sorted;
-    size_t sorted_room;
-    struct counter_slot *slots; /* of one cell, in order */
-    size_t slots_room;
-};
-
-enum { SUM_CELLS_MIN = 256, SUM_SLOTS_MIN = 32, SUM_ARENA_BYTES = 256 * 1024 };
-#define SLOT_FREE UINT32_MAX
-
-/* Packed so that the order of (high, unit) is the order of the keys. */
-static uint64_t
-pack_cell(const struct counter_cell *cell)
-{
-    return UINT64_C(1) << 63 | (uint64_t)cell->grain << 40 |
-           (uint64_t)((uint32_t)cell->day ^ UINT32_C(0x80000000)) << 8 |
-           cell->hour;
-}
-
-static struct counter_cell
-unpack_cell(const struct sum_cell *cell)
-{
-    return (struct counter_cell){
-        .grain = (enum counter_grain)(cell->high >> 40 & 0xFF),
-        .day = (int32_t)((uint32_t)(cell->high >> 8) ^ UINT32_C(0x80000000)),
-        .hour = (uint8_t)cell->high,
-        .unit_id = cell->unit_id};
-}
-
-static struct sum_cell *
-sum_place(const struct sum_table *table, uint64_t high, uint32_t unit_id)
-{
-    uint64_t mixed = (high ^ (uint64_t)unit_id << 32 ^ unit_id) *
-                     UINT64_C(0x9E3779B97F4A7C15);
-
-    for (size_t at = (size_t)(mixed >> 32);; at++) {
-        struct sum_cell *cell = &table->cells[at & (table->room - 1)];
-
-        if (cell->high == 0 ||
-            (cell->high == high && cell->unit_id == unit_id)) {
-            return cell;
-        }
-    }
-}
-
-static bool
-sum_grow(struct sum_table *table)
-{
-    struct sum_table larger = {
-        NULL, table->room == 0 ? SUM_CELLS_MIN : table->room * 2, table->used};
-
-    larger.cells = calloc(larger.room, sizeof(*larger.cells));
-    if (larger.cells == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < table->room; i++) {
-        if (table->cells[i].high != 0) {
-            *sum_place(&larger, table->cells[i].high, table->cells[i].unit_id) =
-                table->cells[i];
-        }
-    }
-    free(table->cells);
-    *table = larger;
-    return true;
-}
-
-/* The cell, made when new. NULL: no memory. Good until the next call. */
-static struct sum_cell *
-sum_cell_of(struct sum_table *table, const struct counter_cell *wanted)
-{
-    uint64_t high = pack_cell(wanted);
-    struct sum_cell *cell;
-
-    if ((table->used + 1) * 2 > table->room && !sum_grow(table)) {
-        return NULL;
-    }
-    cell = sum_place(table, high, wanted->unit_id);
-    if (cell->high == 0) {
-        *cell = (struct sum_cell){.high = high, .unit_id = wanted->unit_id};
-        table->used++;
-    }
-    return cell;
-}
-
-static struct sum_slot *
-slot_place(struct sum_slot *slots, uint32_t room, uint32_t slot)
-{
-    for (uint32_t at = slot * UINT32_C(0x9E3779B1) >> 7;; at++) {
-        struct sum_slot *place = &slots[at & (room - 1)];
-
-        if (place->slot == slot || place->slot == SLOT_FREE) {
-            return place;
-        }
-    }
-}
-
-static bool
-slots_grow(struct arena *arena, struct sum_cell *cell)
-{
-    uint32_t room = cell->slot_room == 0 ? SUM_SLOTS_MIN : cell->slot_room * 2;
-    struct sum_slot *larger = arena_alloc(arena, room * sizeof(*larger));
-
-    if (larger == NULL) {
-        return false;
-    }
-    memset(larger, 0xFF, room * sizeof(*larger));
-    for (uint32_t i = 0; i < cell->slot_room; i++) {
-        if (cell->slots[i].slot != SLOT_FREE) {
-            *slot_place(larger, room, cell->slots[i].slot) = cell->slots[i];
-        }
-    }
-    cell->slots = larger;
-    cell->slot_room = room;
-    return true;
-}
-
-static bool
-cell_add(struct counter_sums *sums,
-         struct sum_cell *cell,
-         uint32_t slot,
-         int32_t count)
-{
-    struct sum_slot *place;
-
-    if ((cell->slot_used + 1) * 2 > cell->slot_room &&
-        !slots_grow(&sums->arena, cell)) {
-        return false;
-    }
-    place = slot_place(cell->slots, cell->slot_room, slot);
-    if (place->slot == SLOT_FREE) {
-        *place = (struct sum_slot){slot, 0};
-        cell->slot_used++;
-    }
-    place->count += count;
-    return true;
-}
-
-static void
-sum_reset(struct sum_table *table)
-{
-    if (table->used > 0) {
-        memset(table->cells, 0, table->room * sizeof(*table->cells));
-        table->used = 0;
-    }
-}
-
-struct counter_sums *
-counter_sums_new(void)
-{
-    struct counter_sums *sums = calloc(1, sizeof(*sums));
-
-    if (sums != NULL) {
-        arena_init(&sums->arena, SUM_ARENA_BYTES);
-    }
-    return sums;
-}
-
-void
-counter_sums_free(struct counter_sums **sums)
-{
-    if (*sums == NULL) {
-        return;
-    }
-    arena_release(&(*sums)->arena);
-    free((*sums)->raw.cells);
-    free((*sums)->rolled.cells);
-    free((*sums)->sorted);
-    free((*sums)->slots);
-    free(*sums);
-    *sums = NULL;
-}
-
-void
-counter_sums_reset(struct counter_sums *sums)
-{
-    sum_reset(&sums->raw);
-    sum_reset(&sums->rolled);
-    arena_reset(&sums->arena);
-}
-
-/* The bits of `set`, in every dimension, into one cell. */
-static bool
-add_set_to_cell(struct counter_sums *sums,
-                const struct counter_cell *where,
-                const struct tally *tally,
-                uint64_t set,
-                int32_t sign)
-{
-    struct sum_cell *cell = sum_cell_of(&sums->raw, where);
-
-    if (cell == NULL) {
-        return false;
-    }
-    while (set != 0) {
-        unsigned counter = (unsigned)__builtin_ctzll(set);
-
-        set &= set - 1;
-        for (unsigned d = 0; d < TALLY_CLOCK; d++) {
-            if (!cell_add(sums, cell,
-                          TALLY_SLOT(d, tally->dimension_value[d], counter),
-                          sign)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static struct counter_cell
-leaf_cell(const struct tally *tally, int64_t at_us)
-{
-    return (struct counter_cell){GRAIN_DAY, shanghai_day(at_us), 0,
-                                 tally->unit_id};
-}
-
-static struct counter_cell
-hour_cell(int64_t at_us)
-{
-    int32_t day = shanghai_day(at_us);
-
-    return (struct counter_cell){
-        GRAIN_HOUR, day,
-        (uint8_t)((at_us - shanghai_day_start_us(day)) / US_PER_HOUR), 0};
-}
-
-static bool
-add_set(struct counter_sums *sums,
-        const struct tally *tally,
-        uint64_t set,
-        int64_t at_us,
-        int32_t sign)
-{
-    struct counter_cell leaf = leaf_cell(tally, at_us);
-    struct counter_cell hour = hour_cell(at_us);
-
-    return set == 0 || (add_set_to_cell(sums, &leaf, tally, set, sign) &&
-                        add_set_to_cell(sums, &hour, tally, set, sign));
-}
-
-static bool
-add_overdue(struct counter_sums *sums,
-            const struct counter_cell *where,
-            const struct tally *tally,
-            int32_t sign)
-{
-    struct sum_cell *cell = sum_cell_of(&sums->raw, where);
-
-    for (uint32_t i = 0; cell != NULL && i < tally->overdue_count; i++) {
-        if (!cell_add(sums, cell,
-                      TALLY_SLOT(TALLY_CLOCK, tally->overdue_kind_id[i],
-                                 COUNTER_overdue_clocks),
-                      sign) ||
-            !cell_add(sums, cell,
-                      TALLY_SLOT(TALLY_ALL, 0, COUNTER_overdue_clocks), sign)) {
-            return false;
-        }
-    }
-    return cell != NULL;
-}
-
-bool
-counter_sums_add(struct counter_sums *sums,
-                 const struct tally *tally,
-                 int64_t sign)
-{
-    struct counter_cell leaf = leaf_cell(tally, tally->accepted_at_us);
-    struct counter_cell hour = hour_cell(tally->accepted_at_us);
-
-    return add_set(sums, tally, tally->accepted_set, tally->accepted_at_us,
-                   (int32_t)sign) &&
-           (tally->due_set == 0 ||
-            add_set(sums, tally, tally->due_set, tally->reply_due_us,
-                    (int32_t)sign)) &&
-           (tally->overdue_count == 0 ||
-            (add_overdue(sums, &leaf, tally, (int32_t)sign) &&
-             add_overdue(sums, &hour, tally, (int32_t)sign)));
-}
-
-bool
-counter_sums_add_cell(struct counter_sums *sums,
-                      const struct counter_cell *where,
-                      uint32_t slot,
-                      int64_t count)
-{
-    struct sum_cell *cell = sum_cell_of(&sums->rolled, where);
-
-    return cell != NULL && cell_add(sums, cell, slot, (int32_t)count);
-}
-
-/* All sums of one cell into another. */
-static bool
-add_cell(struct counter_sums *sums,
-         const struct sum_cell *from,
-         const struct counter_cell *to)
-{
-    struct sum_cell *cell = sum_cell_of(&sums->rolled, to);
-
-    for (uint32_t i = 0; cell != NULL && i < from->slot_room; i++) {
-        if (from->slots[i].slot != SLOT_FREE && from->slots[i].count != 0 &&
-            !cell_add(sums, cell, from->slots[i].slot, from->slots[i].count)) {
-            return false;
-        }
-    }
-    return cell != NULL;
-}
-
-/* Leaf days go to the day and the month of the unit and of all above it. */
-static bool
-roll_up(struct counter_sums *sums, const struct names *names)
-{
-    for (size_t i = 0; i < sums->raw.room; i++) {
-        const struct sum_cell *from = &sums->raw.cells[i];
-        struct counter_cell cell;
-
-        if (from->high == 0) {
-            continue;
-        }
-        cell = unpack_cell(from);
-        if (cell.grain == GRAIN_HOUR) {
-            if (!add_cell(sums, from, &cell)) {
-                return false;
-            }
-            continue;
-        }
-        for (uint32_t unit = cell.unit_id;;
-             unit = names_unit_parent(names, unit)) {
-            struct counter_cell month = {
-                GRAIN_MONTH, period_first_day(PERIOD_MONTH, cell.day), 0, unit};
-            struct counter_cell day = {GRAIN_DAY, cell.day, 0, unit};
-
-            if (!add_cell(sums, from, &day) || !add_cell(sums, from, &month)) {
-                return false;
-            }
-            if (unit == 0) {
-                break;
-            }
-        }
-    }
-    sum_reset(&sums->raw);
-    return true;
-}
-
-static int
-cell_compare(const void *a, const void *b)
-{
-    const struct sum_cell *x = *(struct sum_cell *const *)a;
-    const struct sum_cell *y = *(struct sum_cell *const *)b;
-
-    if (x->high != y->high) {
-        return x->high < y->high ? -1 : 1;
-    }
-    return x->unit_id < y->unit_id ? -1 : x->unit_id > y->unit_id;
-}
-
-/* The rolled cells in key order; SIZE_MAX: no memory. */
-static size_t
-sort_rolled(struct counter_sums *sums)
-{
-    size_t count = 0;
-
-    if (sums->sorted_room < sums->rolled.used) {
-        struct sum_cell **sorted =
-            realloc(sums->sorted, sums->rolled.room * sizeof(*sorted));
-
-        if (sorted == NULL) {
-            return SIZE_MAX;
-        }
-        sums->sorted = sorted;
-        sums->sorted_room = sums->rolled.room;
-    }
-    for (size_t i = 0; i < sums->rolled.room; i++) {
-        if (sums->rolled.cells[i].high != 0) {
-            sums->sorted[count++] = &sums->rolled.cells[i];
-        }
-    }
-    if (count > 1) {
-        qsort(sums->sorted, count, sizeof(*sums->sorted), cell_compare);
-    }
-    return count;
-}
-
-static int
-slot_compare(const void *a, const void *b)
-{
-    const struct counter_slot *x = a;
-    const struct counter_slot *y = b;
-
-    return x->slot < y->slot ? -1 : x->slot > y->slot;
-}
-
-/* The slots of a cell that are not zero, in order, in sums->slots; SIZE_MAX:
- * no memory. */
-static size_t
-sort_slots(struct counter_sums *sums, const struct sum_cell *cell)
-{
-    size_t count = 0;
-
-    if (sums->slots_room < cell->slot_used) {
-        struct counter_slot *slots =
-            realloc(sums->slots, cell->slot_room * sizeof(*slots));
-
-        if (slots == NULL) {
-            return SIZE_MAX;
-        }
-        sums->slots = slots;
-        sums->slots_room = cell->slot_room;
-    }
-    for (uint32_t i = 0; i < cell->slot_room; i++) {
-        if (cell->slots[i].slot != SLOT_FREE && cell->slots[i].count != 0) {
-            sums->slots[count++] = (struct counter_slot){cell->slots[i].slot,
-                                                         cell->slots[i].count};
-        }
-    }
-    if (count > 1) {
-        qsort(sums->slots, count, sizeof(*sums->slots), slot_compare);
-    }
-    return count;
-}
 
 void
 counter_cell_key(const struct counter_cell *cell,
@@ -498,81 +45,164 @@ counter_next_slot(struct byte_reader *r, uint32_t *slot, int64_t *count)
     return !r->failed;
 }
 
-/* Merge `changes` into the stored list of slots. */
-static bool
-merge_cell(struct span stored,
-           const struct counter_slot *changes,
-           size_t change_count,
-           struct byte_writer *w)
+/* A stored list of slots on its way to a changed one. */
+struct cell_merge {
+    struct byte_reader r;
+    struct byte_writer w;
+    uint32_t read;    /* the last slot read, and not left out */
+    uint32_t written; /* the last slot written */
+};
+
+/* The slot that comes next and where its count begins, without passing it;
+ * UINT32_MAX at the end. */
+static inline uint32_t
+next_slot(struct cell_merge *m, const uint8_t **count_at)
 {
-    struct byte_reader r = byte_reader_on(stored.data, stored.bytes);
-    uint32_t slot = 0;
-    uint32_t written = 0;
-    int64_t count = 0;
-    bool more = counter_next_slot(&r, &slot, &count);
-    size_t i = 0;
+    struct byte_reader r = m->r;
+    uint64_t step;
 
-    while (more || i < change_count) {
-        uint32_t change_slot = i < change_count ? changes[i].slot : UINT32_MAX;
-        uint32_t next = more && slot < change_slot ? slot : change_slot;
-        int64_t sum = 0;
-
-        if (more && slot == next) {
-            sum += count;
-            more = counter_next_slot(&r, &slot, &count);
-        }
-        if (change_slot == next) {
-            sum += changes[i++].count;
-        }
-        if (sum != 0) {
-            put_varint(w, next - written);
-            put_zigzag(w, sum);
-            written = next;
-        }
+    if (byte_reader_left(&r) == 0) {
+        return UINT32_MAX;
     }
-    return !r.failed && !w->failed;
+    step = get_varint(&r);
+    *count_at = r.at;
+    if (r.failed || step >= UINT32_MAX - m->read) {
+        m->r.failed = true;
+        m->r.at = m->r.end;
+        return UINT32_MAX;
+    }
+    return m->read + (uint32_t)step;
 }
 
-/* Read, merge and write one cell. `room` grows as needed. */
-static void
-flush_cell(const struct counter_sums *sums,
-           const struct sum_cell *changed,
-           size_t slot_count,
-           const struct store *store,
-           MDB_txn *txn,
-           struct cell_room *room,
-           struct err *err)
+/* What comes before `limit` stays as it is: its bytes, too, but for the step to
+ * the first slot when what was before it has changed. Returns the slot that
+ * comes next, its count at *count_at. */
+static uint32_t
+keep_slots(struct cell_merge *m, uint32_t limit, const uint8_t **count_at)
 {
-    struct counter_cell cell = unpack_cell(changed);
-    uint8_t key_bytes[COUNTER_CELL_KEY_BYTES];
-    struct span key = {(char *)key_bytes, sizeof(key_bytes)};
-    struct span stored = {NULL, 0};
-    struct byte_writer w;
-    size_t wanted;
+    const uint8_t *from = m->r.at;
+    uint32_t next;
 
-    counter_cell_key(&cell, key_bytes);
-    (void)store_get(store, txn, STORE_COUNTERS, key, &stored, err);
-    wanted = stored.bytes + (slot_count + 2) * 2 * VARINT_BYTES_MAX;
-    if (wanted > room->bytes) {
-        uint8_t *larger = realloc(room->data, wanted * 2);
-
-        if (larger == NULL) {
-            (void)err_set(err, ERR_NO_MEMORY, "counters");
-            return;
+    while ((next = next_slot(m, count_at)) < limit) {
+        if (m->written != m->read) {
+            put_varint(&m->w, next - m->written);
+            from = *count_at;
         }
-        room->data = larger;
-        room->bytes = wanted * 2;
+        m->r.at = *count_at;
+        while (m->r.at != m->r.end && *m->r.at >= 0x80) {
+            m->r.at++;
+        }
+        (void)get_u8(&m->r);
+        m->read = m->written = next;
     }
-    w = byte_writer_on(room->data, room->bytes);
-    if (!merge_cell(stored, sums->slots, slot_count, &w)) {
-        (void)err_set(err, ERR_CORRUPT, "a counter cell is damaged");
-    } else if (byte_writer_used(&w) == 0) {
-        (void)store_delete(store, txn, STORE_COUNTERS, key, err);
-    } else {
-        (void)store_put(store, txn, STORE_COUNTERS, key,
-                        (struct span){(char *)room->data, byte_writer_used(&w)},
-                        0, err);
+    put_bytes(&m->w, from, (size_t)(m->r.at - from));
+    return next;
+}
+
+/* Merge `changes` into the stored list of slots. */
+static bool
+merge_cell(struct cell_merge *m,
+           const struct counter_slot *changes,
+           size_t change_count)
+{
+    const uint8_t *count_at = NULL;
+
+    for (size_t i = 0; i < change_count; i++) {
+        int64_t sum = changes[i].count;
+
+        if (keep_slots(m, changes[i].slot, &count_at) == changes[i].slot) {
+            m->r.at = count_at;
+            sum += get_zigzag(&m->r);
+            m->read = changes[i].slot;
+        }
+        if (sum != 0) {
+            put_varint(&m->w, changes[i].slot - m->written);
+            put_zigzag(&m->w, sum);
+            m->written = changes[i].slot;
+        }
     }
+    (void)keep_slots(m, UINT32_MAX, &count_at);
+    return !m->r.failed && !m->w.failed;
+}
+
+/* What is needed to write the cells of one batch. */
+struct cell_flush {
+    MDB_cursor *cursor;
+    uint8_t *room; /* grows as needed */
+    size_t room_bytes;
+    struct err *err;
+};
+
+static bool
+make_room(struct cell_flush *flush, size_t bytes)
+{
+    uint8_t *larger;
+
+    if (bytes <= flush->room_bytes) {
+        return true;
+    }
+    larger = realloc(flush->room, bytes * 2);
+    if (larger == NULL) {
+        (void)err_set(flush->err, ERR_NO_MEMORY, "counters");
+        return false;
+    }
+    flush->room = larger;
+    flush->room_bytes = bytes * 2;
+    return true;
+}
+
+/* Put the merged cell where the cursor stands (`found`), or where it belongs.
+ */
+static int
+put_cell(struct cell_flush *flush, MDB_val *key, bool found, size_t bytes)
+{
+    MDB_val value = {bytes, flush->room};
+
+    if (bytes > 0) {
+        return mdb_cursor_put(flush->cursor, key, &value,
+                              found ? MDB_CURRENT : 0);
+    }
+    return found ? mdb_cursor_del(flush->cursor, 0) : 0;
+}
+
+/* Read, merge and write one cell. */
+static bool
+flush_cell(void *data,
+           const struct counter_cell *cell,
+           const struct counter_slot *slots,
+           size_t slot_count)
+{
+    struct cell_flush *flush = data;
+    uint8_t key_bytes[COUNTER_CELL_KEY_BYTES];
+    MDB_val key = {sizeof(key_bytes), key_bytes};
+    MDB_val stored = {0, NULL};
+    struct cell_merge merge = {.read = 0, .written = 0};
+    int rc;
+
+    counter_cell_key(cell, key_bytes);
+    rc = mdb_cursor_get(flush->cursor, &key, &stored, MDB_SET);
+    if (rc != 0 && rc != MDB_NOTFOUND) {
+        (void)store_err(flush->err, rc, "counters");
+        return false;
+    }
+    if (rc == MDB_NOTFOUND) {
+        stored = (MDB_val){0, NULL};
+    }
+    if (!make_room(flush,
+                   stored.mv_size + (slot_count + 2) * 2 * VARINT_BYTES_MAX)) {
+        return false;
+    }
+    merge.r = byte_reader_on(stored.mv_data, stored.mv_size);
+    merge.w = byte_writer_on(flush->room, flush->room_bytes);
+    if (!merge_cell(&merge, slots, slot_count)) {
+        (void)err_set(flush->err, ERR_CORRUPT, "a counter cell is damaged");
+        return false;
+    }
+    rc = put_cell(flush, &key, rc == 0, byte_writer_used(&merge.w));
+    if (rc != 0) {
+        (void)store_err(flush->err, rc, "counters");
+    }
+    return rc == 0;
 }
 
 enum err_code
@@ -582,47 +212,19 @@ counters_flush(struct counter_sums *sums,
                MDB_txn *txn,
                struct err *err)
 {
-    struct cell_room room = {NULL, 0};
-    size_t count;
+    struct cell_flush flush = {.err = err};
+    int rc = mdb_cursor_open(txn, store->db[STORE_COUNTERS], &flush.cursor);
 
-    if (!roll_up(sums, names) || (count = sort_rolled(sums)) == SIZE_MAX) {
-        return err_set(err, ERR_NO_MEMORY, "counters");
+    if (rc != 0) {
+        return store_err(err, rc, "counters");
     }
-    for (size_t i = 0; i < count && err->code == ERR_OK; i++) {
-        size_t slots = sort_slots(sums, sums->sorted[i]);
-
-        if (slots == SIZE_MAX) {
-            (void)err_set(err, ERR_NO_MEMORY, "counters");
-        } else if (slots > 0) {
-            flush_cell(sums, sums->sorted[i], slots, store, txn, &room, err);
-        }
+    if (!counter_sums_visit(sums, names, flush_cell, &flush) &&
+        err->code == ERR_OK) {
+        (void)err_set(err, ERR_NO_MEMORY, "counters");
     }
-    free(room.data);
-    counter_sums_reset(sums);
+    mdb_cursor_close(flush.cursor);
+    free(flush.room);
     return err->code;
-}
-
-bool
-counter_sums_visit(struct counter_sums *sums,
-                   const struct names *names,
-                   counter_visit *visit,
-                   void *data)
-{
-    size_t count;
-
-    if (!roll_up(sums, names) || (count = sort_rolled(sums)) == SIZE_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct counter_cell cell = unpack_cell(sums->sorted[i]);
-        size_t slots = sort_slots(sums, sums->sorted[i]);
-
-        if (slots == SIZE_MAX ||
-            (slots > 0 && !visit(data, &cell, sums->slots, slots))) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* Decode the cell under the cursor and show it to `visit`. */

@@ -46,7 +46,8 @@ bool counter_sums_add(struct counter_sums *sums,
                       const struct tally *tally,
                       int64_t sign);
 
-/* One slot of one cell, not rolled up (distinct persons). */
+/* One slot of one cell, not a day's, so it is not rolled up (distinct
+ * persons). */
 bool counter_sums_add_cell(struct counter_sums *sums,
                            const struct counter_cell *cell,
                            uint32_t slot,
@@ -64,7 +65,8 @@ enum err_code counters_flush(struct counter_sums *sums,
 
 /*
  * Everything rolled up as cells, in the order of their keys, without touching
- * the store: for fsck. `visit` returns false to stop.
+ * the store; then reset. `visit` returns false to stop.
+ * Returns false when it did, or there is no memory.
  */
 typedef bool counter_visit(void *data,
                            const struct counter_cell *cell,

@@ -41,7 +41,7 @@ enum err_code names_intern(struct names *names,
                            uint32_t *out,
                            struct err *err);
 
-/* The unit one level up, 0 at the top. */
+/* The unit one level up, 0 at the top. Its number is the smaller one. */
 uint32_t names_unit_parent(const struct names *names, uint32_t unit_id);
 
 /* Forget what was interned since the last names_commit (the transaction is

@@ -322,6 +322,89 @@ many_batches_add_up_to_what_one_would(void **state)
     counter_sums_free(&whole);
 }
 
+/* Months counted by hand, so that what sums them up is not its own judge. */
+static void
+what_comes_and_goes_in_many_batches_stays_exact_in_every_unit(void **state)
+{
+    const uint32_t units[] = {station, county, city, 0};
+    const char *const months[] = {"2018-01-01 00:00:00", "2018-02-01 00:00:00"};
+    enum { TALLIES = 2000, SUBCATEGORIES = 300 };
+    static struct {
+        struct tally tally;
+        unsigned month;
+        unsigned unit; /* of units[] */
+    } put[TALLIES];
+    static int64_t expected[4][2][SUBCATEGORIES];
+    uint32_t seed = 11;
+
+    (void)state;
+    memset(expected, 0, sizeof(expected));
+    for (int i = 0; i < 2 * TALLIES; i++) {
+        int k = i % TALLIES;
+        int64_t sign = i < TALLIES ? 1 : -1;
+
+        seed = seed * 1664525 + 1013904223;
+        if (sign > 0) {
+            put[k].month = seed >> 8 & 1;
+            put[k].unit = seed >> 9 & 3;
+            put[k].tally = complaint(months[put[k].month], units[put[k].unit]);
+            put[k].tally.accepted_at_us +=
+                (int64_t)(seed >> 11 & 15) * US_PER_DAY;
+            put[k].tally.dimension_value[TALLY_SUBCATEGORY] =
+                (seed >> 15) % SUBCATEGORIES;
+        } else if (seed >> 30 == 0) {
+            continue; /* a quarter stays */
+        }
+        assert_true(counter_sums_add(sums, &put[k].tally, sign));
+        for (unsigned above = put[k].unit; above < 4; above++) {
+            expected[above][put[k].month]
+                    [put[k].tally.dimension_value[TALLY_SUBCATEGORY]] += sign;
+        }
+        if (seed >> 16 < 1000) {
+            flush();
+        }
+    }
+    flush();
+    for (size_t i = 0; i < (size_t)4 * 2 * SUBCATEGORIES; i++) {
+        size_t unit = i / 2 / SUBCATEGORIES;
+        size_t month = i / SUBCATEGORIES % 2;
+        size_t subcategory = i % SUBCATEGORIES;
+
+        assert_int_equal(
+            sum_of(GRAIN_MONTH, units[unit], months[month], months[month],
+                   TALLY_SLOT(TALLY_SUBCATEGORY, subcategory, COUNTER_received),
+                   NULL),
+            expected[unit][month][subcategory]);
+    }
+}
+
+static void
+nothing_is_merged_into_a_damaged_cell(void **state)
+{
+    /* A step that ends nowhere; a slot without its count; one beyond the last
+     * there can be. */
+    static const struct span damaged[] = {
+        SPAN_LITERAL("\x80"), SPAN_LITERAL("\x00\x02\x01"),
+        SPAN_LITERAL("\x01\x02\xff\xff\xff\xff\x7f\x02")};
+    struct counter_cell cell = {
+        GRAIN_MONTH, shanghai_day(time_of("2018-01-01 00:00:00")), 0, 0};
+    uint8_t key[COUNTER_CELL_KEY_BYTES];
+
+    (void)state;
+    counter_cell_key(&cell, key);
+    for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
+        struct err err = {0};
+
+        assert_int_equal(store_put(store, txn, STORE_COUNTERS,
+                                   (struct span){(char *)key, sizeof(key)},
+                                   damaged[i], 0, &err),
+                         ERR_OK);
+        add("2018-01-31 09:00:00", station, 1);
+        assert_int_equal(counters_flush(sums, store, names, txn, &err),
+                         ERR_CORRUPT);
+    }
+}
+
 static void
 a_damaged_cell_is_told_and_not_summed(void **state)
 {
@@ -352,6 +435,8 @@ main(void)
         CASE(an_addition_and_its_opposite_in_one_batch_write_nothing),
         CASE(replies_count_in_the_period_in_which_they_were_due),
         CASE(many_batches_add_up_to_what_one_would),
+        CASE(what_comes_and_goes_in_many_batches_stays_exact_in_every_unit),
+        CASE(nothing_is_merged_into_a_damaged_cell),
         CASE(a_damaged_cell_is_told_and_not_summed),
     };
 
