@@ -216,10 +216,6 @@ compare_totals(const struct run *run, struct err *err)
 static void
 print_databases(const struct run *run, struct err *err)
 {
-    static const char *const names[STORE_DB_COUNT] = {
-        "meta",  "log",     "state",   "ids",      "keys",
-        "times", "due",     "overdue", "counters", "customers",
-        "names", "waiting", "related", "rejects",  "facts"};
     MDB_txn *txn;
     int rc = mdb_txn_begin(run->store->env, NULL, MDB_RDONLY, &txn);
 
@@ -234,7 +230,7 @@ print_databases(const struct run *run, struct err *err)
             stat.ms_entries > 0) {
             printf("{\"database\":\"%s\",\"entries\":%zu,\"bytes_a_byte\":"
                    "%.4f}\n",
-                   names[i], stat.ms_entries,
+                   store_db_name((enum store_db)i), stat.ms_entries,
                    (double)(stat.ms_branch_pages + stat.ms_leaf_pages +
                             stat.ms_overflow_pages) *
                        (double)stat.ms_psize / (double)run->lines.bytes);

@@ -185,10 +185,11 @@ ledger_open(struct store *store,
         ledger->keys = numbers_new((size_t)ledger->totals.tickets * 2);
         ledger->sums = counter_sums_new();
         ledger->near = calloc(LEDGER_NEAR_ROOM, sizeof(*ledger->near));
+        ledger->known_ids = calloc(LEDGER_IDS_ROOM, sizeof(*ledger->known_ids));
         ledger->record_room = malloc(RECORD_BYTES_MAX + STORE_CHECKSUM_BYTES);
         if (ledger->ids == NULL || ledger->keys == NULL ||
             ledger->sums == NULL || ledger->near == NULL ||
-            ledger->record_room == NULL ||
+            ledger->known_ids == NULL || ledger->record_room == NULL ||
             !ledger_cache_resize(ledger, LEDGER_CACHE_ROOM_MIN)) {
             (void)err_set(err, ERR_NO_MEMORY, "ledger");
         }
@@ -226,6 +227,7 @@ ledger_close(struct ledger **ledger)
     arena_release(&l->arena);
     arena_release(&l->chain);
     free(l->near);
+    free(l->known_ids);
     free(l->row_name_ids);
     free(l->cache);
     free(l->undo);
@@ -275,7 +277,10 @@ flush_tickets(struct ledger *ledger, struct err *err)
         qsort(dirty, count, sizeof(*dirty), by_number);
     }
     for (size_t i = 0; i < count && err->code == ERR_OK; i++) {
-        (void)ledger_flush_ticket(ledger, dirty[i], err);
+        if (!dirty[i]->clocks_stale ||
+            ledger_judge_state(ledger, &dirty[i]->state, err) == ERR_OK) {
+            (void)ledger_flush_ticket(ledger, dirty[i], err);
+        }
     }
     return err->code;
 }

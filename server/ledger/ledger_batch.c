@@ -187,6 +187,7 @@ ledger_cache_add(struct ledger *ledger, uint64_t number, struct err *err)
     cached->state.number = number;
     cached->dirty = false;
     cached->is_new = false;
+    cached->clocks_stale = false;
     return cached;
 }
 
@@ -215,6 +216,25 @@ ledger_load(struct ledger *ledger, uint64_t number, struct err *err)
 }
 
 enum err_code
+ledger_put_next(struct ledger *ledger,
+                enum store_db db,
+                struct span key,
+                struct span value,
+                unsigned flags,
+                struct err *err)
+{
+    MDB_val k = {key.bytes, (void *)(uintptr_t)key.data};
+    MDB_val v = {value.bytes, (void *)(uintptr_t)value.data};
+    MDB_cursor **cursor = &ledger->cursors[db];
+    int rc = *cursor != NULL
+                 ? 0
+                 : mdb_cursor_open(ledger->txn, ledger->store->db[db], cursor);
+
+    rc = rc != 0 ? rc : mdb_cursor_put(*cursor, &k, &v, flags);
+    return rc == 0 ? ERR_OK : store_err(err, rc, store_db_name(db));
+}
+
+enum err_code
 ledger_put_log(struct ledger *ledger,
                uint64_t seq,
                const struct record *record,
@@ -233,9 +253,9 @@ ledger_put_log(struct ledger *ledger,
                        RECORD_BYTES_MAX);
     }
     bytes = store_seal(key, ledger->record_room, byte_writer_used(&w));
-    return store_put(ledger->store, ledger->txn, STORE_LOG, key,
-                     (struct span){(char *)ledger->record_room, bytes},
-                     append ? MDB_APPEND : 0, err);
+    return ledger_put_next(ledger, STORE_LOG, key,
+                           (struct span){(char *)ledger->record_room, bytes},
+                           append ? MDB_APPEND : 0, err);
 }
 
 enum err_code
@@ -260,6 +280,46 @@ ledger_get_log(struct ledger *ledger,
     return ERR_OK;
 }
 
+static struct known_id *
+known_id_of(struct ledger *ledger, uint64_t number)
+{
+    return &ledger->known_ids[number * UINT64_C(0x9E3779B97F4A7C15) >> 32 &
+                              (LEDGER_IDS_ROOM - 1)];
+}
+
+void
+ledger_know_id(struct ledger *ledger, uint64_t number, struct span id)
+{
+    struct known_id *known = known_id_of(ledger, number);
+
+    if (id.bytes > 0 && id.bytes <= LEDGER_ID_BYTES) {
+        known->number = number;
+        known->bytes = (uint8_t)id.bytes;
+        memcpy(known->id, id.data, id.bytes);
+    }
+}
+
+/* Is `id` the id of ticket `number`? */
+static bool
+has_id(struct ledger *ledger, uint64_t number, struct span id)
+{
+    const struct known_id *known = known_id_of(ledger, number);
+    uint8_t key[LEDGER_LOG_KEY_BYTES];
+    struct err err = {0};
+    struct span value;
+
+    if (known->number == number) {
+        return span_equal((struct span){known->id, known->bytes}, id);
+    }
+    if (!store_get(ledger->store, ledger->txn, STORE_LOG,
+                   ledger_seq_key(number, key), &value, &err) ||
+        !span_equal(record_peek_id(value), id)) {
+        return false;
+    }
+    ledger_know_id(ledger, number, id);
+    return true;
+}
+
 uint64_t
 ledger_find_id(struct ledger *ledger, struct span id, uint64_t id_hash)
 {
@@ -267,13 +327,7 @@ ledger_find_id(struct ledger *ledger, struct span id, uint64_t id_hash)
     uint64_t number;
 
     while ((number = numbers_next(ledger->ids, id_hash, &cursor)) != 0) {
-        uint8_t key[LEDGER_LOG_KEY_BYTES];
-        struct err err = {0};
-        struct span value;
-
-        if (store_get(ledger->store, ledger->txn, STORE_LOG,
-                      ledger_seq_key(number, key), &value, &err) &&
-            span_equal(record_peek_id(value), id)) {
+        if (has_id(ledger, number, id)) {
             return number;
         }
     }
@@ -290,6 +344,7 @@ ledger_forget_batch(struct ledger *ledger)
     ledger->new_keys.used = 0;
     counter_sums_reset(ledger->sums);
     arena_reset(&ledger->arena);
+    memset(ledger->cursors, 0, sizeof(ledger->cursors));
     ledger->txn = NULL;
 }
 
@@ -309,6 +364,7 @@ ledger_undo_batch(struct ledger *ledger)
     names_abort(ledger->names);
     ledger->names_fresh = true;
     memset(ledger->near, 0, LEDGER_NEAR_ROOM * sizeof(*ledger->near));
+    memset(ledger->known_ids, 0, LEDGER_IDS_ROOM * sizeof(*ledger->known_ids));
     ledger->next_seq =
         atomic_load_explicit(&ledger->committed_next_seq, memory_order_relaxed);
     ledger->tick_us = ledger->committed_tick_us;

@@ -166,8 +166,15 @@ ledger_judge_state(struct ledger *ledger,
     }
     ledger_judge_clocks(ledger->dictionary, ledger->kind_ids, ledger->tick_us,
                         pauses_us, pause_count, state);
-    state->judged_by = ledger->dictionary_id;
     return ERR_OK;
+}
+
+void
+ledger_judge_later(struct ledger *ledger, struct cached_state *cached)
+{
+    cached->dirty = true;
+    cached->clocks_stale = true;
+    cached->state.judged_by = ledger->dictionary_id;
 }
 
 enum err_code
@@ -177,9 +184,8 @@ ledger_judge_again(struct ledger *ledger,
 {
     bool by_others = cached->state.judged_by != ledger->dictionary_id;
 
-    cached->dirty = true;
-    if (ledger_judge_state(ledger, &cached->state, err) == ERR_OK &&
-        by_others) {
+    ledger_judge_later(ledger, cached);
+    if (by_others) {
         (void)ledger_find_repeats(ledger, cached, NULL, true, err);
     }
     return err->code;

@@ -114,6 +114,51 @@ clocks_enter(struct ledger *ledger,
     }
 }
 
+/* A person's entry in one cell, another one up or down. Returns how many it had
+ * before; most come for the first time, so that is tried first. */
+static uint64_t
+change_person(struct ledger *ledger,
+              struct span key,
+              int64_t sign,
+              struct err *err)
+{
+    uint8_t bytes[VARINT_BYTES_MAX] = {1};
+    MDB_val k = {key.bytes, (void *)(uintptr_t)key.data};
+    MDB_val v = {1, bytes};
+    struct byte_writer w = byte_writer_on(bytes, sizeof(bytes));
+    MDB_dbi db = ledger->store->db[STORE_CUSTOMERS];
+    struct byte_reader r;
+    uint64_t before;
+    int rc = sign > 0 ? mdb_put(ledger->txn, db, &k, &v, MDB_NOOVERWRITE)
+                      : mdb_get(ledger->txn, db, &k, &v);
+
+    if (sign > 0 && rc == 0) {
+        return 0;
+    }
+    if (rc != 0 && rc != MDB_KEYEXIST) {
+        if (rc == MDB_NOTFOUND) {
+            (void)err_set(err, ERR_CORRUPT, "a person is counted below zero");
+        } else {
+            (void)store_err(err, rc, store_db_name(STORE_CUSTOMERS));
+        }
+        return 0;
+    }
+    r = byte_reader_on(v.mv_data, v.mv_size);
+    before = get_varint(&r);
+    if (before == 0) {
+        (void)err_set(err, ERR_CORRUPT, "a person's count makes no sense");
+    } else if (before == 1 && sign < 0) {
+        (void)store_delete(ledger->store, ledger->txn, STORE_CUSTOMERS, key,
+                           err);
+    } else {
+        put_varint(&w, sign > 0 ? before + 1 : before - 1);
+        (void)store_put(ledger->store, ledger->txn, STORE_CUSTOMERS, key,
+                        (struct span){(char *)bytes, byte_writer_used(&w)}, 0,
+                        err);
+    }
+    return before;
+}
+
 /* Count a person's quality complaints in one cell; the counter moves when the
  * first comes or the last goes. */
 static void
@@ -123,40 +168,17 @@ count_person(struct ledger *ledger,
              int64_t sign,
              struct err *err)
 {
-    uint8_t key_bytes[CUSTOMER_KEY_BYTES];
-    uint8_t value[VARINT_BYTES_MAX];
-    struct byte_writer kw = byte_writer_on(key_bytes, sizeof(key_bytes));
-    struct byte_writer w = byte_writer_on(value, sizeof(value));
-    struct span key = {(char *)key_bytes, sizeof(key_bytes)};
-    struct span stored = {NULL, 0};
-    int64_t before = 0;
-    int64_t after;
+    uint8_t key[CUSTOMER_KEY_BYTES];
+    struct byte_writer w = byte_writer_on(key, sizeof(key));
+    uint64_t before;
 
-    put_u8(&kw, cell->grain);
-    put_be_day(&kw, cell->day);
-    put_be32(&kw, cell->unit_id);
-    put_be64(&kw, person);
-    if (store_get(ledger->store, ledger->txn, STORE_CUSTOMERS, key, &stored,
-                  err)) {
-        struct byte_reader r = byte_reader_on(stored.data, stored.bytes);
-
-        before = (int64_t)get_varint(&r);
-    }
-    after = before + sign;
-    if (after < 0) {
-        (void)err_set(err, ERR_CORRUPT, "a person is counted below zero");
-        return;
-    }
-    put_varint(&w, (uint64_t)after);
-    if (after == 0) {
-        (void)store_delete(ledger->store, ledger->txn, STORE_CUSTOMERS, key,
-                           err);
-    } else {
-        (void)store_put(ledger->store, ledger->txn, STORE_CUSTOMERS, key,
-                        (struct span){(char *)value, byte_writer_used(&w)}, 0,
-                        err);
-    }
-    if ((before == 0) != (after == 0) &&
+    put_u8(&w, cell->grain);
+    put_be_day(&w, cell->day);
+    put_be32(&w, cell->unit_id);
+    put_be64(&w, person);
+    before = change_person(ledger, (struct span){(char *)key, sizeof(key)},
+                           sign, err);
+    if (err->code == ERR_OK && before == (sign > 0 ? 0 : 1) &&
         !counter_sums_add_cell(
             ledger->sums, cell,
             TALLY_SLOT(TALLY_ALL, 0, COUNTER_quality_customers), sign)) {
@@ -205,6 +227,14 @@ same_place(const struct tally *a, const struct tally *b)
                   sizeof(a->dimension_value)) == 0;
 }
 
+/* One person, in the same periods and units? */
+static bool
+same_person(const struct tally *a, const struct tally *b)
+{
+    return a->person == b->person && a->unit_id == b->unit_id &&
+           a->accepted_at_us == b->accepted_at_us;
+}
+
 static void
 move_counters(struct ledger *ledger,
               const struct tally *was,
@@ -236,13 +266,13 @@ move_counters(struct ledger *ledger,
         (void)err_set(err, ERR_NO_MEMORY, "counters");
         return;
     }
-    if (was != NULL && was->person != 0 &&
-        (was->person != is->person || !same_place(was, is))) {
-        count_person_everywhere(ledger, was, -1, err);
-    }
-    if (is->person != 0 &&
-        (was == NULL || was->person != is->person || !same_place(was, is))) {
-        count_person_everywhere(ledger, is, 1, err);
+    if (was == NULL || !same_person(was, is)) {
+        if (was != NULL && was->person != 0) {
+            count_person_everywhere(ledger, was, -1, err);
+        }
+        if (is->person != 0) {
+            count_person_everywhere(ledger, is, 1, err);
+        }
     }
 }
 
@@ -266,9 +296,9 @@ put_state(struct ledger *ledger,
         return;
     }
     bytes = store_seal(key, value, byte_writer_used(&w));
-    (void)store_put(ledger->store, ledger->txn, STORE_STATE, key,
-                    (struct span){(char *)value, bytes},
-                    cached->is_new ? MDB_APPEND : 0, err);
+    (void)ledger_put_next(ledger, STORE_STATE, key,
+                          (struct span){(char *)value, bytes},
+                          cached->is_new ? MDB_APPEND : 0, err);
 }
 
 enum err_code
@@ -293,9 +323,9 @@ ledger_flush_ticket(struct ledger *ledger,
     }
     if (from == NULL || from->accepted_at_us != to->accepted_at_us) {
         time_key(to, key);
-        (void)store_put(ledger->store, ledger->txn, STORE_TIMES,
-                        (struct span){(char *)key, sizeof(key)},
-                        (struct span){NULL, 0}, 0, err);
+        (void)ledger_put_next(ledger, STORE_TIMES,
+                              (struct span){(char *)key, sizeof(key)},
+                              (struct span){NULL, 0}, 0, err);
     }
     for (int overdue_list = 0; overdue_list < 2; overdue_list++) {
         clocks_leave(ledger, from, to, overdue_list != 0, err);

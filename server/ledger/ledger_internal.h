@@ -18,6 +18,7 @@ struct cached_state {
     struct ticket_state stored; /* as it was before the batch, unless is_new */
     bool dirty;                 /* to be flushed */
     bool is_new;                /* has no stored state yet */
+    bool clocks_stale;          /* to be judged when it is flushed */
 };
 
 /*
@@ -30,6 +31,18 @@ struct near_ticket {
     struct repeat_ticket ticket;   /* .number 0 = free */
     uint64_t previous[STATE_KEYS]; /* by the keys in force */
     uint64_t look;                 /* the last look at neighbours it was in */
+};
+
+/*
+ * Ids of the tickets looked for last, so that an event's ticket is told from
+ * another of the same hash without a look into the log. Longer ids are looked
+ * up there.
+ */
+enum { LEDGER_IDS_ROOM = 1 << 17, LEDGER_ID_BYTES = 23 };
+struct known_id {
+    uint64_t number; /* 0 = free */
+    uint8_t bytes;
+    char id[LEDGER_ID_BYTES];
 };
 
 /* One addition to a table in memory, to be taken back when the batch fails. */
@@ -54,10 +67,15 @@ struct ledger {
     struct numbers *ids;
     struct numbers *keys;
     struct counter_sums *sums;
-    struct near_ticket *near; /* [LEDGER_NEAR_ROOM] */
-    uint64_t look;            /* number of the present look at neighbours */
+    struct near_ticket *near;   /* [LEDGER_NEAR_ROOM] */
+    struct known_id *known_ids; /* [LEDGER_IDS_ROOM], a place by the number */
+    uint64_t look;              /* number of the present look at neighbours */
 
     MDB_txn *txn; /* NULL outside a batch */
+    /* Of the batch: what is written in order of its keys finds its page without
+     * searching from the root. NULL when not open; LMDB frees them with the
+     * transaction. */
+    MDB_cursor *cursors[STORE_DB_COUNT];
     int64_t now_us;
     uint64_t next_seq;
     int64_t tick_us;
@@ -153,6 +171,15 @@ ledger_add_pair(struct ledger_pairs *pairs, uint64_t hash, uint64_t number);
 struct cached_state *
 ledger_cache_add(struct ledger *ledger, uint64_t number, struct err *err);
 
+/* store_put by the batch's cursor of `db`: for keys that mostly follow each
+ * other. */
+enum err_code ledger_put_next(struct ledger *ledger,
+                              enum store_db db,
+                              struct span key,
+                              struct span value,
+                              unsigned flags,
+                              struct err *err);
+
 /* Append to the log, or put back a record that was there. */
 enum err_code ledger_put_log(struct ledger *ledger,
                              uint64_t seq,
@@ -165,6 +192,9 @@ enum err_code ledger_get_log(struct ledger *ledger,
                              uint64_t seq,
                              struct record *out,
                              struct err *err);
+
+/* Remember the id of a ticket. */
+void ledger_know_id(struct ledger *ledger, uint64_t number, struct span id);
 
 /* The ticket with this id, 0 when there is none. */
 uint64_t
@@ -204,13 +234,17 @@ struct chain_event *ledger_load_chain(struct ledger *ledger,
                                       size_t *out_count,
                                       struct err *err);
 
-/* The clocks of a state, from all its events. */
+/* The clocks of a state, from all its events. Once a batch, when the ticket is
+ * flushed: nothing looks at them before. */
 enum err_code ledger_judge_state(struct ledger *ledger,
                                  struct ticket_state *state,
                                  struct err *err);
 
-/* The clocks of a ticket whose keys and matter stay; by new tables the repeat
- * call, too, so that a state is judged by one set of tables. */
+/* Have the clocks judged by the tables in force when the batch is flushed. */
+void ledger_judge_later(struct ledger *ledger, struct cached_state *cached);
+
+/* The same for a ticket whose keys and matter stay; by new tables the repeat
+ * call at once, too, so that a state is judged by one set of tables. */
 enum err_code ledger_judge_again(struct ledger *ledger,
                                  struct cached_state *cached,
                                  struct err *err);

@@ -217,7 +217,7 @@ put_new_ticket(struct ledger *ledger,
     }
     state_begin(&cached->state, record, number);
     cached->is_new = true;
-    cached->dirty = true;
+    ledger_know_id(ledger, number, record->ticket.id);
     ledger->totals.tickets++;
     if (settle_version(ledger, &cached->state, &record->ticket, err) !=
         ERR_OK) {
@@ -231,8 +231,8 @@ put_new_ticket(struct ledger *ledger,
               ERR_OK))) {
         return err->code;
     }
-    if (ledger_judge_state(ledger, &cached->state, err) != ERR_OK ||
-        ledger_find_repeats(ledger, cached, NULL, false, err) != ERR_OK) {
+    ledger_judge_later(ledger, cached);
+    if (ledger_find_repeats(ledger, cached, NULL, false, err) != ERR_OK) {
         return err->code;
     }
     return ledger_adopt_related(ledger, number, record->ticket.id, err);
@@ -253,10 +253,10 @@ put_new_version(struct ledger *ledger,
     if (ledger_put_log(ledger, seq, record, true, err) != ERR_OK ||
         ledger_forget_waiting_related(ledger, state, err) != ERR_OK ||
         settle_version(ledger, state, &record->ticket, err) != ERR_OK ||
-        ledger_fold_again(ledger, state, record, seq, err) != ERR_OK ||
-        ledger_judge_state(ledger, state, err) != ERR_OK) {
+        ledger_fold_again(ledger, state, record, seq, err) != ERR_OK) {
         return err->code;
     }
+    ledger_judge_later(ledger, cached);
     state->version_count++;
     ledger->totals.versions++;
     return ledger_find_repeats(ledger, cached, &was, true, err);
@@ -300,13 +300,12 @@ ledger_put_verdict(struct ledger *ledger,
                      units_path(ledger->dictionary->units, record.ticket.unit),
                      &cached->state.unit_id, err) != ERR_OK ||
         ledger_fold_again(ledger, &cached->state, &record, record_seq, err) !=
-            ERR_OK ||
-        ledger_judge_state(ledger, &cached->state, err) != ERR_OK) {
+            ERR_OK) {
         return err->code;
     }
+    ledger_judge_later(ledger, cached);
     *outcome = same_judgement(&was, &record.verdict) ? LEDGER_REJUDGED_SAME
                                                      : LEDGER_REJUDGED_MOVED;
-    cached->dirty = true;
     return ledger_find_repeats(ledger, cached, NULL, true, err);
 }
 

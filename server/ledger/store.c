@@ -28,6 +28,12 @@ static const char *const store_db_names[STORE_DB_COUNT] = {
     [STORE_FACTS] = "facts",
 };
 
+const char *
+store_db_name(enum store_db db)
+{
+    return store_db_names[db];
+}
+
 enum err_code
 store_err(struct err *err, int mdb_code, const char *what)
 {

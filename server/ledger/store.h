@@ -69,6 +69,8 @@ enum err_code store_open(const char *dir,
                          struct err *err) MUST_CHECK;
 void store_close(struct store **store);
 
+const char *store_db_name(enum store_db db);
+
 /* LMDB's return code as ours; `what` says what was being done. */
 enum err_code store_err(struct err *err, int mdb_code, const char *what);
 

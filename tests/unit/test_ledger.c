@@ -989,6 +989,53 @@ distinct_customers_of_quality_complaints_are_counted_once(void **state)
     ticket.text = "另一段话";
     (void)fixture_ticket(&ledger, at("2018-01-20 10:00:01"), &ticket);
     fixture_assert_clean(&ledger);
+    /* Again, then of another unit, person, month. */
+    ticket.category = TICKET_CATEGORY_QUALITY;
+    ticket.subcategory = "供电可靠性";
+    (void)fixture_ticket(&ledger, at("2018-02-01 09:00:01"), &ticket);
+    fixture_assert_clean(&ledger);
+    ticket.unit = "另一个/供电单位";
+    (void)fixture_ticket(&ledger, at("2018-02-01 09:00:02"), &ticket);
+    fixture_assert_clean(&ledger);
+    ticket.customer = "9900000001";
+    (void)fixture_ticket(&ledger, at("2018-02-01 09:00:03"), &ticket);
+    fixture_assert_clean(&ledger);
+    ticket.at = "2018-02-01 09:00:00";
+    (void)fixture_ticket(&ledger, at("2018-02-01 09:00:04"), &ticket);
+    fixture_assert_clean(&ledger);
+}
+
+static void
+an_id_of_any_length_is_found_and_none_of_a_lost_batch(void **state)
+{
+    static const char longest[] =
+        "1234567890123456789012345678901234567890123456789012345678901234";
+    struct fixture_ticket ticket = complaint(NULL, "2018-01-02 09:00:00");
+    struct fixture_event event = {.kind = EVENT_KIND_DISPATCHED,
+                                  .at = "2018-01-02 09:05:00"};
+    char id[sizeof(longest)];
+
+    (void)state;
+    for (size_t bytes = 1; bytes < sizeof(longest); bytes++) {
+        /* Its number goes to the next ticket. */
+        ticket.id = "lost";
+        fixture_begin(&ledger, at("2018-01-02 09:00:01"));
+        (void)fixture_put_ticket(&ledger, &ticket);
+        ledger_abort(ledger.ledger);
+        memcpy(id, longest, bytes);
+        id[bytes] = '\0';
+        ticket.id = event.id = id;
+        assert_int_equal(
+            fixture_ticket(&ledger, at("2018-01-02 09:00:01"), &ticket),
+            LEDGER_ACCEPTED);
+        assert_int_equal(
+            fixture_ticket(&ledger, at("2018-01-02 09:00:01"), &ticket),
+            LEDGER_DUPLICATE);
+        assert_int_equal(
+            fixture_event(&ledger, at("2018-01-02 09:05:01"), &event),
+            LEDGER_ACCEPTED);
+    }
+    fixture_assert_clean(&ledger);
 }
 
 int
@@ -1028,6 +1075,7 @@ main(void)
         CASE(refused_lines_and_fed_values_are_kept),
         CASE(a_thousand_tickets_in_one_batch_take_little_memory),
         CASE(distinct_customers_of_quality_complaints_are_counted_once),
+        CASE(an_id_of_any_length_is_found_and_none_of_a_lost_batch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
