@@ -105,6 +105,19 @@ buf_put_char(struct buf *buf, char c)
 }
 
 void
+buf_put_uint(struct buf *buf, uint64_t value)
+{
+    char text[20];
+    char *at = text + sizeof(text);
+
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    buf_put(buf, at, (size_t)(text + sizeof(text) - at));
+}
+
+void
 buf_printf(struct buf *buf, const char *fmt, ...)
 {
     va_list args;

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "analyzers/err.h"
 #include "analyzers/span.h"
@@ -37,6 +38,7 @@ void buf_put(struct buf *buf, const void *data, size_t bytes);
 void buf_put_span(struct buf *buf, struct span span);
 void buf_put_text(struct buf *buf, const char *text);
 void buf_put_char(struct buf *buf, char c);
+void buf_put_uint(struct buf *buf, uint64_t value); /* decimal */
 void buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *buf, const char *fmt, va_list args);
 

@@ -2,7 +2,7 @@
 #include "server/base/json_out.h"
 
 #include <assert.h>
-#include <inttypes.h>
+#include <stdint.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,14 +197,17 @@ void
 json_int(struct json_out *json, int64_t value)
 {
     before_value(json);
-    buf_printf(json->buf, "%" PRId64, value);
+    if (value < 0) {
+        buf_put_char(json->buf, '-');
+    }
+    buf_put_uint(json->buf, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 void
 json_uint(struct json_out *json, uint64_t value)
 {
     before_value(json);
-    buf_printf(json->buf, "%" PRIu64, value);
+    buf_put_uint(json->buf, value);
 }
 
 void

@@ -56,6 +56,30 @@ static const char safety_headers[] =
     "Cross-Origin-Opener-Policy: same-origin\r\n"
     "Cross-Origin-Resource-Policy: same-origin\r\n";
 
+static void
+put_text(struct evbuffer *out, const char *text)
+{
+    (void)evbuffer_add(out, text, strlen(text));
+}
+
+/* The date of now, made once a second. */
+static const char *
+http_date(struct http_server *server)
+{
+    int64_t now_s = clock_now_us() / 1000000;
+    time_t now = (time_t)now_s;
+    struct tm utc;
+
+    if (server->date_s != now_s) {
+        (void)gmtime_r(&now, &utc);
+        /* The C locale holds: nothing in the program sets another one. */
+        (void)strftime(server->date, sizeof(server->date),
+                       "%a, %d %b %Y %H:%M:%S GMT", &utc);
+        server->date_s = now_s;
+    }
+    return server->date;
+}
+
 /* Status line and headers; body_bytes is -1 for a stream. */
 static void
 put_reply_head(struct http_request *request,
@@ -65,40 +89,37 @@ put_reply_head(struct http_request *request,
 {
     struct conn *conn = request->conn;
     struct evbuffer *out = conn->out;
-    time_t now = (time_t)(clock_now_us() / 1000000);
-    struct tm utc;
-    char date[40];
     struct span extra = buf_view(&request->reply_headers);
 
-    (void)gmtime_r(&now, &utc);
-    /* The C locale holds: nothing in the program sets another one. */
-    (void)strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &utc);
     assert(status >= 200 && status < 600);
     conn->server->counts.replies_total[status / 100]++;
-    (void)evbuffer_add_printf(out,
-                              "HTTP/1.1 %u %s\r\nDate: %s\r\n"
-                              "%s%s",
-                              status, http_status_text(status), date,
-                              request->has_content_policy ? "" : content_policy,
-                              safety_headers);
+    (void)evbuffer_add_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", status,
+                              http_status_text(status),
+                              http_date(conn->server));
+    if (!request->has_content_policy) {
+        put_text(out, content_policy);
+    }
+    put_text(out, safety_headers);
     if (content_type != NULL) {
-        (void)evbuffer_add_printf(out, "Content-Type: %s\r\n", content_type);
+        put_text(out, "Content-Type: ");
+        put_text(out, content_type);
+        put_text(out, "\r\n");
     }
     if (!request->has_cache_control) {
-        (void)evbuffer_add_printf(out, "Cache-Control: no-store\r\n");
+        put_text(out, "Cache-Control: no-store\r\n");
     }
     if (request->stream_chunked) {
-        (void)evbuffer_add_printf(out, "Transfer-Encoding: chunked\r\n");
+        put_text(out, "Transfer-Encoding: chunked\r\n");
     } else if (body_bytes >= 0 && status != 204 && status != 304) {
         (void)evbuffer_add_printf(out, "Content-Length: %lld\r\n", body_bytes);
     }
     if (conn->closes) {
-        (void)evbuffer_add_printf(out, "Connection: close\r\n");
+        put_text(out, "Connection: close\r\n");
     } else if (request->head.minor == 0) {
-        (void)evbuffer_add_printf(out, "Connection: keep-alive\r\n");
+        put_text(out, "Connection: keep-alive\r\n");
     }
     (void)evbuffer_add(out, extra.data, extra.bytes);
-    (void)evbuffer_add(out, "\r\n", 2);
+    put_text(out, "\r\n");
 }
 
 /* The answer is complete in the buffer: on to the next request, or the end. */

@@ -23,11 +23,16 @@ static void conn_read_cb(evutil_socket_t fd, short what, void *user);
 struct http_request *
 http_request_new(struct conn *conn)
 {
-    struct http_request *request = calloc(1, sizeof(*request));
+    struct http_server *server = conn->server;
+    struct http_request *request = TAILQ_FIRST(&server->kept);
 
-    if (request == NULL) {
+    if (request != NULL) {
+        TAILQ_REMOVE(&server->kept, request, link);
+        server->kept_count--;
+    } else if ((request = malloc(sizeof(*request))) == NULL) {
         return NULL;
     }
+    memset(request, 0, sizeof(*request));
     request->server = conn->server;
     request->conn = conn;
     request->number = ++conn->server->next_number;
@@ -56,7 +61,12 @@ http_request_free(struct http_request *request)
     free(request->head_bytes);
     free(request->decoded);
     free(request->body);
-    free(request);
+    if (server->kept_count == HTTP_REQUESTS_KEPT) {
+        free(request);
+        return;
+    }
+    TAILQ_INSERT_HEAD(&server->kept, request, link);
+    server->kept_count++;
 }
 
 /* Was nothing of it given to a handler or guard yet? */

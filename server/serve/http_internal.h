@@ -39,7 +39,10 @@ enum {
     HTTP_WRITE_BYTES = 64 * 1024, /* one write over TLS */
     HTTP_HANDSHAKE_US = 5000000,
     HTTP_LINGER_US = 2000000,
-    HTTP_SEGMENTS_MAX = 16
+    HTTP_SEGMENTS_MAX = 16,
+    HTTP_ROUTE_PARTS_MAX = 8,
+    HTTP_REQUESTS_KEPT = 64, /* freed ones, to be used again */
+    HTTP_DATE_BYTES = 40
 };
 
 enum conn_state {
@@ -120,6 +123,8 @@ struct route {
     const char *pattern;
     http_handler *handler;
     void *user;
+    struct span parts[HTTP_ROUTE_PARTS_MAX]; /* of the pattern */
+    size_t part_count;
 };
 
 struct http_server {
@@ -130,6 +135,10 @@ struct http_server {
     TAILQ_HEAD(, conn) conns;
     TAILQ_HEAD(, conn) dead;
     TAILQ_HEAD(, http_request) requests;
+    TAILQ_HEAD(, http_request) kept; /* freed: only `link` means something */
+    size_t kept_count;
+    int64_t date_s; /* which second `date` is of */
+    char date[HTTP_DATE_BYTES];
     struct route routes[HTTP_ROUTES_MAX];
     size_t route_count;
     http_route_check *route_check;

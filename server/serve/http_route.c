@@ -19,6 +19,9 @@ http_route(struct http_server *server,
            http_handler *handler,
            void *user)
 {
+    struct route *route;
+    struct span rest;
+
     assert(server->route_count < HTTP_ROUTES_MAX);
     assert(pattern[0] == '/');
     if (server->route_check != NULL && !server->route_check(method, pattern)) {
@@ -27,8 +30,14 @@ http_route(struct http_server *server,
                   http_method_name(method), pattern);
         abort();
     }
-    server->routes[server->route_count++] =
-        (struct route){method, pattern, handler, user};
+    route = &server->routes[server->route_count++];
+    *route = (struct route){
+        .method = method, .pattern = pattern, .handler = handler, .user = user};
+    rest = span_of(pattern + 1);
+    do {
+        assert(route->part_count < HTTP_ROUTE_PARTS_MAX);
+        route->parts[route->part_count++] = span_split(&rest, '/');
+    } while (rest.data != NULL);
 }
 
 void
@@ -73,21 +82,19 @@ http_set_guard(struct http_server *server, http_guard *guard, void *user)
  * of parameters, or -1.
  */
 static int
-match_pattern(const char *pattern,
-              const struct span *segments,
-              size_t segment_count,
-              struct parameter path[HTTP_PATH_PARAMETERS_MAX])
+match_route(const struct route *route,
+            const struct span *segments,
+            size_t segment_count,
+            struct parameter path[HTTP_PATH_PARAMETERS_MAX])
 {
-    struct span rest = span_of(pattern + 1);
-    size_t index = 0;
     int count = 0;
 
-    while (rest.data != NULL) {
-        struct span part = span_split(&rest, '/');
+    if (route->part_count != segment_count) {
+        return -1;
+    }
+    for (size_t index = 0; index < segment_count; index++) {
+        struct span part = route->parts[index];
 
-        if (index == segment_count) {
-            return -1;
-        }
         if (part.bytes > 2 && part.data[0] == '{') {
             if (segments[index].bytes == 0) {
                 return -1;
@@ -98,9 +105,8 @@ match_pattern(const char *pattern,
         } else if (!span_equal(part, segments[index])) {
             return -1;
         }
-        index++;
     }
-    return index == segment_count ? count : -1;
+    return count;
 }
 
 /* Split and decode the path into `segments`; SIZE_MAX when it can't be. */
@@ -176,8 +182,7 @@ find_route(struct http_request *request,
 
     for (size_t i = 0; i < server->route_count; i++) {
         const struct route *route = &server->routes[i];
-        int count =
-            match_pattern(route->pattern, segments, segment_count, path);
+        int count = match_route(route, segments, segment_count, path);
 
         if (count < 0) {
             continue;

@@ -93,6 +93,8 @@ http_server_new(struct event_base *base,
     TAILQ_INIT(&server->conns);
     TAILQ_INIT(&server->dead);
     TAILQ_INIT(&server->requests);
+    TAILQ_INIT(&server->kept);
+    server->date_s = -1;
     server->ev_reap = evtimer_new(base, http_conn_reap, server);
     if (server->ev_reap == NULL) {
         free(server);
@@ -182,6 +184,10 @@ http_server_free(struct http_server **server_at)
     http_conn_reap(-1, 0, server);
     while ((request = TAILQ_FIRST(&server->requests)) != NULL) {
         http_request_free(request);
+    }
+    while ((request = TAILQ_FIRST(&server->kept)) != NULL) {
+        TAILQ_REMOVE(&server->kept, request, link);
+        free(request);
     }
     listener_free(&server->listener);
     event_free(server->ev_reap);
