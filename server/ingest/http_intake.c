@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/base/buf.h"
 #include "server/base/json_out.h"
@@ -16,6 +17,8 @@
 enum {
     HTTP_INTAKE_BATCHES = 64,       /* in hand at the same time */
     HTTP_INTAKE_STEP_RECORDS = 512, /* judged in one turn of the loop */
+    HTTP_INTAKE_SHARES_MAX = 16,    /* requests in one batch */
+    HTTP_INTAKE_JOBS_KEPT = 64,     /* freed ones, to be used again */
     HTTP_INTAKE_ANSWER_BYTES_MAX = 4 << 20
 };
 
@@ -52,6 +55,20 @@ struct http_job {
     struct json_out errors_json;
 };
 
+/*
+ * Whose records a batch holds. Short requests share one: it goes to the writer
+ * when it is full, or when the loop has nothing else to do in this turn.
+ */
+struct parcel {
+    struct batch *batch; /* owned; its `owner` is this */
+    struct parcel *next; /* free */
+    struct {
+        struct http_job *job;
+        size_t end; /* behind its last item */
+    } shares[HTTP_INTAKE_SHARES_MAX];
+    size_t share_count;
+};
+
 struct http_intake {
     struct event_base *base;
     struct writer *writer;
@@ -60,18 +77,43 @@ struct http_intake {
     struct ring *done;
     struct wake done_wake;
     struct event *ev_done;
-    struct batch *free_batches;
+    struct event *ev_turn; /* the end of the loop's turn */
+    struct parcel parcels[HTTP_INTAKE_BATCHES];
+    struct parcel *free_parcels;
+    struct parcel *open;      /* takes more requests; NULL: none */
     struct http_job *waiting; /* for a free batch */
     struct http_job **waiting_tail;
     size_t jobs;
+    struct http_job *kept; /* freed ones */
+    size_t kept_count;
 };
 
 /* --- answers ------------------------------------------------------------ */
 
+/* Zeroed. NULL: no memory. */
+static struct http_job *
+job_new(struct http_intake *intake)
+{
+    struct http_job *job = intake->kept;
+
+    if (job != NULL) {
+        intake->kept = job->next;
+        intake->kept_count--;
+        memset(job, 0, sizeof(*job));
+    } else if ((job = calloc(1, sizeof(*job))) == NULL) {
+        return NULL;
+    }
+    job->intake = intake;
+    intake->jobs++;
+    return job;
+}
+
 static void
 job_free(struct http_job *job)
 {
-    job->intake->jobs--;
+    struct http_intake *intake = job->intake;
+
+    intake->jobs--;
     if (job->ev_step != NULL) {
         event_free(job->ev_step);
     }
@@ -79,7 +121,13 @@ job_free(struct http_job *job)
     edition_release(&job->edition);
     charset_text_free(&job->text);
     buf_release(&job->errors);
-    free(job);
+    if (intake->kept_count == HTTP_INTAKE_JOBS_KEPT) {
+        free(job);
+        return;
+    }
+    job->next = intake->kept;
+    intake->kept = job;
+    intake->kept_count++;
 }
 
 static unsigned
@@ -242,23 +290,78 @@ take_record(struct http_job *job, struct batch *batch, struct err *err)
     return fine;
 }
 
-static struct batch *
-take_batch(struct http_intake *intake)
+static struct parcel *
+take_parcel(struct http_intake *intake)
 {
-    struct batch *batch = intake->free_batches;
+    struct parcel *parcel = intake->free_parcels;
 
-    if (batch != NULL) {
-        intake->free_batches = batch->next;
+    if (parcel != NULL) {
+        intake->free_parcels = parcel->next;
+        parcel->share_count = 0;
     }
-    return batch;
+    return parcel;
 }
 
 static void
-give_batch(struct http_intake *intake, struct batch *batch)
+give_parcel(struct http_intake *intake, struct parcel *parcel)
 {
-    batch_reset(batch);
-    batch->next = intake->free_batches;
-    intake->free_batches = batch;
+    batch_reset(parcel->batch);
+    parcel->next = intake->free_parcels;
+    intake->free_parcels = parcel;
+}
+
+/* What the batch was for cannot be done. */
+static void
+fail_shares(const struct parcel *parcel, const struct err *err)
+{
+    for (size_t i = 0; i < parcel->share_count; i++) {
+        struct http_job *job = parcel->shares[i].job;
+
+        job->in_flight--;
+        if (job->err.code == ERR_OK) {
+            job->err = *err;
+        }
+        if (!job->ended) {
+            job->ended = true;
+            (void)event_del(job->ev_step);
+        }
+        finish_if_done(job);
+    }
+}
+
+/* The open batch, if there is one, to the writer. */
+static void
+hand_over(struct http_intake *intake)
+{
+    struct parcel *parcel = intake->open;
+    struct err err = {0};
+
+    if (parcel == NULL) {
+        return;
+    }
+    intake->open = NULL;
+    judge_end(&intake->judge);
+    if (!ring_push(writer_queue(intake->writer), parcel->batch)) {
+        (void)err_set(&err, ERR_BUSY, "the server is stopping");
+        fail_shares(parcel, &err);
+        give_parcel(intake, parcel);
+    }
+}
+
+static void
+turn_cb(evutil_socket_t fd, short what, void *data)
+{
+    (void)fd;
+    (void)what;
+    hand_over(data);
+}
+
+/* Go over to the tables in force; what was judged by others goes first. */
+static void
+follow(struct http_intake *intake)
+{
+    hand_over(intake);
+    judge_follow(&intake->judge);
 }
 
 static void
@@ -282,47 +385,72 @@ step_later(struct http_job *job)
     }
 }
 
+/* The batch that takes the next records; NULL: none is free. */
+static struct parcel *
+open_parcel(struct http_intake *intake)
+{
+    if (intake->open == NULL) {
+        intake->open = take_parcel(intake);
+        if (intake->open != NULL) {
+            judge_begin(&intake->judge, intake->open->batch);
+        }
+    }
+    return intake->open;
+}
+
+/* The records of `job` that were put into the open batch are its share. */
+static void
+add_share(struct http_job *job, struct parcel *parcel)
+{
+    struct batch *batch = parcel->batch;
+
+    parcel->shares[parcel->share_count].job = job;
+    parcel->shares[parcel->share_count++].end = batch->item_count;
+    job->in_flight++;
+    if (!job->ended || batch->item_count == batch->items_max ||
+        parcel->share_count == HTTP_INTAKE_SHARES_MAX) {
+        hand_over(job->intake);
+    } else {
+        event_active(job->intake->ev_turn, EV_TIMEOUT, 1);
+    }
+}
+
 /* Judge some records, hand them over, and come back in the next turn. */
 static void
 step(struct http_job *job)
 {
-    struct http_intake *intake = job->intake;
-    struct batch *batch = take_batch(intake);
+    struct parcel *parcel = open_parcel(job->intake);
+    struct batch *batch;
+    size_t before;
 
-    if (batch == NULL) {
+    if (parcel == NULL) {
         wait_for_batch(job);
         return;
     }
-    judge_begin(&intake->judge, batch);
+    batch = parcel->batch;
+    before = batch->item_count;
     while (batch->item_count < batch->items_max) {
         if (!take_record(job, batch, &job->err)) {
             job->ended = true;
             break;
         }
     }
-    job->ended = job->ended || job->err.code != ERR_OK;
-    if (batch->item_count == 0 || job->err.code != ERR_OK) {
-        give_batch(intake, batch);
-        finish_if_done(job);
-        return;
-    }
-    judge_end(&intake->judge);
-    batch->source = "http";
-    batch->owner = job;
-    batch->done = intake->done;
-    batch->wait_for_room = false;
-    job->in_flight++;
-    if (!ring_push(writer_queue(intake->writer), batch)) {
-        job->in_flight--;
-        give_batch(intake, batch);
-        (void)err_set(&job->err, ERR_BUSY, "the server is stopping");
+    if (job->err.code != ERR_OK) {
         job->ended = true;
+        batch->item_count = before;
+    }
+    if (batch->item_count == before) {
+        if (before == 0) {
+            job->intake->open = NULL;
+            give_parcel(job->intake, parcel);
+        }
         finish_if_done(job);
         return;
     }
     if (!job->ended) {
         step_later(job);
     }
+    add_share(job, parcel);
 }
 
 static void
@@ -331,6 +459,29 @@ step_cb(evutil_socket_t fd, short what, void *data)
     (void)fd;
     (void)what;
     step(data);
+}
+
+/* A batch came back from the writer. */
+static void
+settle(struct http_intake *intake, struct parcel *parcel)
+{
+    const struct batch *batch = parcel->batch;
+    size_t item = 0;
+
+    if (batch->err.code != ERR_OK) {
+        fail_shares(parcel, &batch->err);
+    } else {
+        for (size_t i = 0; i < parcel->share_count; i++) {
+            struct http_job *job = parcel->shares[i].job;
+
+            job->in_flight--;
+            for (; item < parcel->shares[i].end; item++) {
+                count_item(job, &batch->items[item]);
+            }
+            finish_if_done(job);
+        }
+    }
+    give_parcel(intake, parcel);
 }
 
 static void
@@ -343,32 +494,14 @@ done_cb(evutil_socket_t fd, short what, void *data)
     (void)fd;
     (void)what;
     wake_clear(&intake->done_wake);
-    judge_follow(&intake->judge); /* a swap wakes those without work, too */
+    follow(intake); /* a swap wakes those without work, too */
     while ((count = ring_try_pop(intake->done, items, HTTP_INTAKE_BATCHES)) >
            0) {
         for (size_t i = 0; i < count; i++) {
-            struct batch *batch = items[i];
-            struct http_job *job = batch->owner;
-
-            job->in_flight--;
-            if (batch->err.code != ERR_OK) {
-                if (job->err.code == ERR_OK) {
-                    job->err = batch->err;
-                }
-                if (!job->ended) {
-                    job->ended = true;
-                    (void)event_del(job->ev_step);
-                }
-            } else {
-                for (size_t k = 0; k < batch->item_count; k++) {
-                    count_item(job, &batch->items[k]);
-                }
-            }
-            give_batch(intake, batch);
-            finish_if_done(job);
+            settle(intake, ((struct batch *)items[i])->owner);
         }
     }
-    while (intake->waiting != NULL && intake->free_batches != NULL) {
+    while (intake->waiting != NULL && intake->free_parcels != NULL) {
         struct http_job *job = intake->waiting;
 
         intake->waiting = job->next;
@@ -417,7 +550,7 @@ open_csv(struct http_job *job, struct err *err)
     arena_init(&arena, 4096);
     if (csv_rows_open(&job->rows, job->text.text, CSV_QUOTES_AUTO, &arena,
                       &header, err) == ERR_OK) {
-        judge_follow(&job->intake->judge);
+        follow(job->intake);
         job->edition = edition_hold(job->intake->judge.edition);
         (void)!columns_map(job->edition->columns, &header, &job->map, err);
     }
@@ -451,14 +584,12 @@ records_handler(struct http_request *request, void *user)
         (void)err_set(&err, ERR_BUSY, "%d requests are being stored",
                       HTTP_INTAKE_JOBS_MAX);
     }
-    job = err.code == ERR_OK ? calloc(1, sizeof(*job)) : NULL;
+    job = err.code == ERR_OK ? job_new(intake) : NULL;
     if (job == NULL) {
         (void)err_set(&err, ERR_NO_MEMORY, "request");
         problem_reply_err(request, &err);
         return;
     }
-    intake->jobs++;
-    job->intake = intake;
     job->request = request;
     job->format = format;
     job->body = http_request_body(request);
@@ -506,12 +637,17 @@ http_intake_new(struct event_base *base,
         (void)err_set(err, ERR_NO_MEMORY, "http intake");
     }
     for (size_t i = 0; err->code == ERR_OK && i < HTTP_INTAKE_BATCHES; i++) {
-        struct batch *batch = batch_new(records, 0);
+        struct parcel *parcel = &intake->parcels[i];
 
-        if (batch == NULL) {
+        parcel->batch = batch_new(records, 0);
+        if (parcel->batch == NULL) {
             (void)err_set(err, ERR_NO_MEMORY, "http intake");
         } else {
-            give_batch(intake, batch);
+            parcel->batch->source = "http";
+            parcel->batch->owner = parcel;
+            parcel->batch->done = intake->done;
+            parcel->batch->wait_for_room = false;
+            give_parcel(intake, parcel);
         }
     }
     if (err->code != ERR_OK || wake_open(&intake->done_wake, err) != ERR_OK ||
@@ -523,7 +659,9 @@ http_intake_new(struct event_base *base,
     ring_add_item_wake(intake->done, &intake->done_wake);
     intake->ev_done = event_new(base, wake_fd(&intake->done_wake),
                                 EV_READ | EV_PERSIST, done_cb, intake);
-    if (intake->ev_done == NULL || event_add(intake->ev_done, NULL) != 0) {
+    intake->ev_turn = event_new(base, -1, 0, turn_cb, intake);
+    if (intake->ev_turn == NULL || intake->ev_done == NULL ||
+        event_add(intake->ev_done, NULL) != 0) {
         http_intake_free(&intake);
         return err_set(err, ERR_NO_MEMORY, "http intake");
     }
@@ -541,13 +679,20 @@ http_intake_jobs(const struct http_intake *intake)
 void
 http_intake_free(struct http_intake **intake)
 {
-    struct batch *batch;
+    struct http_job *job;
 
     if (*intake == NULL) {
         return;
     }
-    while ((batch = take_batch(*intake)) != NULL) {
-        batch_free(&batch);
+    for (size_t i = 0; i < HTTP_INTAKE_BATCHES; i++) {
+        batch_free(&(*intake)->parcels[i].batch);
+    }
+    while ((job = (*intake)->kept) != NULL) {
+        (*intake)->kept = job->next;
+        free(job);
+    }
+    if ((*intake)->ev_turn != NULL) {
+        event_free((*intake)->ev_turn);
     }
     if ((*intake)->ev_done != NULL) {
         event_free((*intake)->ev_done);

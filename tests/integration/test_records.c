@@ -7,8 +7,15 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "server/base/clock.h"
 #include "server/ingest/http_intake.h"
@@ -278,6 +285,135 @@ no_more_than_the_first_errors_are_listed(void **state)
     assert_int_equal(listed, HTTP_INTAKE_ERRORS_MAX);
 }
 
+/* --- many at once ------------------------------------------------------- */
+
+/* A connection with one request on it, which the server closes after. */
+static int
+send_request(const char *body)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)server.http_port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char request[1024];
+    int bytes = snprintf(request, sizeof(request),
+                         "POST /v1/records HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                         "Connection: close\r\nContent-Type: " NDJSON
+                         "\r\nContent-Length: %zu\r\n\r\n%s",
+                         strlen(body), body);
+
+    assert_true(fd >= 0);
+    assert_int_equal(
+        connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(write(fd, request, (size_t)bytes), bytes);
+    return fd;
+}
+
+/* Its answer; returns the status. */
+static unsigned
+read_answer(int fd, char room[8192], struct span *body)
+{
+    size_t used = 0;
+    unsigned status = 0;
+    const char *head_end;
+    ssize_t got;
+
+    while ((got = read(fd, room + used, 8191 - used)) > 0) {
+        used += (size_t)got;
+    }
+    assert_int_equal(got, 0);
+    (void)close(fd);
+    room[used] = '\0';
+    assert_int_equal(sscanf(room, "HTTP/1.1 %3u", &status), 1);
+    head_end = strstr(room, "\r\n\r\n");
+    assert_non_null(head_end);
+    *body = span_of(head_end + 4);
+    return status;
+}
+
+static uint64_t
+batches_so_far(void)
+{
+    static const struct http_client_request metrics = {.method = "GET",
+                                                       .path = "/metrics"};
+    static const char name[] = "\nsuqiu_batches_total ";
+    size_t at;
+
+    assert_int_equal(server_process_request(&server, &metrics, &answer), 200);
+    at = span_find(answer.body, span_of(name), 0);
+    assert_int_not_equal(at, SIZE_MAX);
+    return strtoull(answer.body.data + at + sizeof(name) - 1, NULL, 10);
+}
+
+enum { KINDS = 5 }; /* accepted, duplicate, rejected, one of two, nothing */
+
+static void
+make_body(int i, char out[512])
+{
+    switch (i % KINDS) {
+    case 0:
+        (void)snprintf(out, 512, GOOD("new%d"), i);
+        break;
+    case 1:
+        (void)snprintf(out, 512, GOOD("known"));
+        break;
+    case 2:
+        (void)snprintf(out, 512, BAD("bad%d"), i);
+        break;
+    case 3:
+        (void)snprintf(out, 512, GOOD("half%d") "\nno", i);
+        break;
+    default:
+        (void)snprintf(out, 512, "\n");
+        break;
+    }
+}
+
+static void
+requests_that_share_a_batch_are_answered_each_for_itself(void **state)
+{
+    enum { REQUESTS = 60 };
+    static const unsigned statuses[KINDS] = {200, 200, 400, 207, 200};
+    static const unsigned counts[KINDS][4] = {
+        {1, 1, 0, 0}, {1, 0, 1, 0}, {1, 0, 0, 1}, {2, 1, 0, 1}, {0, 0, 0, 0}};
+    int fds[REQUESTS];
+    uint64_t batches;
+
+    (void)state;
+    assert_int_equal(server_process_post(&server, NDJSON,
+                                         SPAN_LITERAL(GOOD("known")), &answer),
+                     200);
+    batches = batches_so_far();
+    /* While it stands still they gather in front of it. */
+    assert_int_equal(kill(server.pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(server.pid, NULL, WUNTRACED), server.pid);
+    for (int i = 0; i < REQUESTS; i++) {
+        char body[512];
+
+        make_body(i, body);
+        fds[i] = send_request(body);
+    }
+    assert_int_equal(kill(server.pid, SIGCONT), 0);
+    for (int i = 0; i < REQUESTS; i++) {
+        const unsigned *count = counts[i % KINDS];
+        static char room[8192];
+        struct span body;
+
+        assert_int_equal(read_answer(fds[i], room, &body), statuses[i % KINDS]);
+        assert_int_equal(json_number(body, "received"), count[0]);
+        assert_int_equal(json_number(body, "accepted"), count[1]);
+        assert_int_equal(json_number(body, "duplicate"), count[2]);
+        assert_int_equal(json_number(body, "rejected"), count[3]);
+        if (count[3] > 0) {
+            assert_true(span_holds(body, i % KINDS == 2 ? "{\"line\":1,"
+                                                        : "{\"line\":2,"));
+        }
+    }
+    assert_true(batches_so_far() - batches < REQUESTS / 3);
+    assert_int_equal(store_totals(data).tickets, 1 + 2 * REQUESTS / KINDS);
+    assert_int_equal(store_totals(data).rejects, 2 * REQUESTS / KINDS);
+}
+
 /* --- a clock runs out by itself ----------------------------------------- */
 
 struct found {
@@ -377,6 +513,7 @@ main(void)
         TEST(a_body_over_the_limit_is_413_and_nothing_of_it_is_stored),
         TEST(an_unknown_type_of_body_is_415),
         TEST(no_more_than_the_first_errors_are_listed),
+        TEST(requests_that_share_a_batch_are_answered_each_for_itself),
         TEST(
             a_fault_is_overdue_when_its_45_minutes_are_over_without_anything_coming_in),
     };
