@@ -248,6 +248,13 @@ ledger_set_dictionary(struct ledger *ledger,
     ledger->names_fresh = true;
 }
 
+void
+ledger_watch(struct ledger *ledger, struct changes *changes)
+{
+    assert(ledger->txn == NULL);
+    ledger->changes = changes;
+}
+
 static int
 by_number(const void *a, const void *b)
 {

@@ -20,6 +20,7 @@
 
 #include "analyzers/classify.h"
 #include "analyzers/dictionary.h"
+#include "server/ledger/changes.h"
 #include "server/ledger/numbers.h"
 #include "server/ledger/state.h"
 #include "server/ledger/store.h"
@@ -61,6 +62,10 @@ void ledger_close(struct ledger **ledger);
 /* From the next batch on judge clocks by this dictionary. */
 void ledger_set_dictionary(struct ledger *ledger,
                            const struct dictionary *dictionary);
+
+/* Note in `changes` which tickets show themselves differently in lists, from
+ * the next batch on; borrowed until ledger_close. */
+void ledger_watch(struct ledger *ledger, struct changes *changes);
 
 /*
  * Begin a batch at `now_us`: clocks that ran out since the last one are marked

@@ -301,6 +301,37 @@ put_state(struct ledger *ledger,
                           cached->is_new ? MDB_APPEND : 0, err);
 }
 
+/* Does what lists keep in memory of a ticket differ? Whatever serve/gathered.c
+ * reads must be compared here. */
+static bool
+listed_differently(const struct ticket_state *from,
+                   const struct ticket_state *to)
+{
+    bool differs =
+        from->record_seq != to->record_seq ||
+        from->accepted_at_us != to->accepted_at_us ||
+        from->unit_id != to->unit_id || from->matter_id != to->matter_id ||
+        from->verdict_flags != to->verdict_flags ||
+        from->repeat_previous != to->repeat_previous ||
+        from->repeat_key != to->repeat_key ||
+        from->repeat_settled != to->repeat_settled ||
+        from->repeat_call != to->repeat_call ||
+        from->third_call != to->third_call || from->burst != to->burst ||
+        from->clock_count != to->clock_count;
+
+    for (uint32_t i = 0; !differs && i < to->clock_count; i++) {
+        const struct state_clock *was = &from->clocks[i];
+        const struct state_clock *is = &to->clocks[i];
+
+        differs = (was->overdue || is->overdue) &&
+                  (was->overdue != is->overdue || was->kind_id != is->kind_id ||
+                   was->due_us != is->due_us ||
+                   (was->stopped_us == STATE_NEVER) !=
+                       (is->stopped_us == STATE_NEVER));
+    }
+    return differs;
+}
+
 enum err_code
 ledger_flush_ticket(struct ledger *ledger,
                     const struct cached_state *cached,
@@ -333,5 +364,9 @@ ledger_flush_ticket(struct ledger *ledger,
     }
     move_counters(ledger, from != NULL ? &was : NULL, &is, err);
     put_state(ledger, cached, err);
+    if (ledger->changes != NULL && from != NULL &&
+        listed_differently(from, to)) {
+        changes_note(ledger->changes, to->number, mdb_txn_id(ledger->txn));
+    }
     return err->code;
 }

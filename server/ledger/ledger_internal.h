@@ -70,6 +70,7 @@ struct ledger {
     struct near_ticket *near;   /* [LEDGER_NEAR_ROOM] */
     struct known_id *known_ids; /* [LEDGER_IDS_ROOM], a place by the number */
     uint64_t look;              /* number of the present look at neighbours */
+    struct changes *changes;    /* borrowed; NULL: nobody asks */
 
     MDB_txn *txn; /* NULL outside a batch */
     /* Of the batch: what is written in order of its keys finds its page without

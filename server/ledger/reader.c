@@ -121,6 +121,55 @@ reader_state(const struct reader *reader,
     return true;
 }
 
+enum err_code
+reader_states(const struct reader *reader,
+              uint64_t from,
+              bool newest_first,
+              reader_visit_state *visit,
+              void *data,
+              struct err *err)
+{
+    uint8_t wanted[8];
+    struct span first = number_key(from, wanted);
+    MDB_val key = {first.bytes, wanted};
+    MDB_val value;
+    MDB_cursor *cursor;
+    int rc =
+        mdb_cursor_open(reader->txn, reader->store->db[STORE_STATE], &cursor);
+
+    if (rc != 0) {
+        return store_err(err, rc, "states");
+    }
+    rc = mdb_cursor_get(cursor, &key, &value,
+                        newest_first ? MDB_LAST : MDB_SET_RANGE);
+    while (rc == 0) {
+        struct span key_span = {key.mv_data, key.mv_size};
+        struct span bytes = {value.mv_data, value.mv_size};
+        struct byte_reader r = byte_reader_on(key.mv_data, key.mv_size);
+        uint64_t number = get_be64(&r);
+        struct ticket_state state;
+
+        if (number < from ||
+            store_unseal(key_span, &bytes, "a ticket's state", err) != ERR_OK) {
+            break;
+        }
+        if (!state_decode(number, bytes, &state)) {
+            (void)err_set(err, ERR_CORRUPT, "a ticket's state makes no sense");
+            break;
+        }
+        if (!visit(data, &state)) {
+            break;
+        }
+        rc = mdb_cursor_get(cursor, &key, &value,
+                            newest_first ? MDB_PREV : MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    if (rc != 0 && rc != MDB_NOTFOUND) {
+        (void)store_err(err, rc, "states");
+    }
+    return err->code;
+}
+
 uint64_t
 reader_next_ticket(const struct reader *reader,
                    uint64_t number,

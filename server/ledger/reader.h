@@ -43,6 +43,20 @@ uint64_t reader_next_ticket(const struct reader *reader,
                             uint64_t number,
                             struct err *err);
 
+/*
+ * Visit the states of the tickets from number `from` on, in the order of their
+ * numbers, or the other way round from the newest down to `from`. `visit`
+ * returns false to stop.
+ * Errors  CORRUPT
+ */
+typedef bool reader_visit_state(void *data, const struct ticket_state *state);
+enum err_code reader_states(const struct reader *reader,
+                            uint64_t from,
+                            bool newest_first,
+                            reader_visit_state *visit,
+                            void *data,
+                            struct err *err) MUST_CHECK;
+
 /* How far judging all tickets again has come; false: it was never asked for. */
 bool reader_reclassify(const struct reader *reader,
                        struct ledger_reclassify *out,
