@@ -1,7 +1,8 @@
 /*
  * suqiu-bench query: supervisors' queries at a rate, each kind by a thread of
  * its own, while a feed runs at a fixed rate. The latency of a query is from
- * when it was to be sent.
+ * when it was to be sent. Or, with --alone, one query after the other at a
+ * server that has nothing else to do.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ enum {
     FLAG_SECONDS,
     FLAG_FROM,
     FLAG_UPTO,
+    FLAG_ALONE,
     FLAG_END
 };
 
@@ -41,6 +43,7 @@ static const struct option flags[] = {
     {"seconds", required_argument, NULL, FLAG_SECONDS},
     {"from", required_argument, NULL, FLAG_FROM},
     {"to", required_argument, NULL, FLAG_UPTO},
+    {"alone", required_argument, NULL, FLAG_ALONE},
     STREAM_FLAGS,
     {NULL, 0, NULL, 0},
 };
@@ -52,9 +55,12 @@ static const char usage[] =
     "  --feed-rate N          lines a second meanwhile; 0: none (5000)\n"
     "  --seconds S            (10)\n"
     "  --from DATE, --to DATE of the month that is asked for\n"
+    "  --alone N              every list N times, one answer after the other;\n"
+    "                         no feed and no rate\n"
     "  the flags below choose the lines of the feed; --count has a default\n";
 
-/* What is asked; %s are from and to. The id is put in by ask. */
+/* What is asked; %s are from and to. The id is put in by ask. The first
+ * KINDS_BESIDE are asked while a feed runs, all of them with --alone. */
 static const struct {
     const char *name;
     const char *path;
@@ -64,14 +70,19 @@ static const struct {
     {"ticket", NULL},
     {"counters", "/v1/counters?from=%s&to=%s"},
     {"tickets", "/v1/tickets?from=%s&to=%s&category=outage&limit=100"},
+    {"repeat_callers_all", "/v1/repeat-callers?from=%s&to=%s&min_calls=2"},
+    {"overdue_open", "/v1/overdue?state=overdue&open=1&limit=3"},
+    {"due_soon", "/v1/overdue?state=due_soon&limit=3"},
+    {"overdue_and_running", "/v1/overdue?state=all"},
+    {"hot_spots", "/v1/hot-spots?from=%s&to=%s&min_callers=2&limit=6"},
 };
 
-enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), KINDS_BESIDE = 5 };
 
 struct query_options {
     uint16_t http_port;
-    double rate; /* of one kind */
-    double seconds;
+    double rate;    /* of one kind; 0: as soon as the one before is answered */
+    uint64_t times; /* how often a kind is asked */
     const char *from;
     const char *to;
 };
@@ -83,6 +94,7 @@ struct asker {
     size_t id_count;
     uint64_t asked;
     uint64_t bytes;
+    uint64_t first_us; /* --alone: the first answer, not in answer_us */
     struct histogram *answer_us;
     struct err err;
 };
@@ -125,7 +137,6 @@ ask(void *data)
     const struct query_options *options = asker->options;
     struct http_client *client = NULL;
     int64_t begin_us = server_now_us();
-    uint64_t count = (uint64_t)(options->rate * options->seconds);
     char url[64];
 
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u",
@@ -133,9 +144,11 @@ ask(void *data)
     if (http_client_new(url, 30, &client, &asker->err) != ERR_OK) {
         return NULL;
     }
-    while (asker->asked < count) {
-        int64_t at_us =
-            begin_us + (int64_t)((double)asker->asked * 1e6 / options->rate);
+    while (asker->asked < options->times) {
+        int64_t at_us = options->rate > 0
+                            ? begin_us + (int64_t)((double)asker->asked * 1e6 /
+                                                   options->rate)
+                            : server_now_us();
         struct http_client_request request = {.method = "GET"};
         struct http_client_answer answer;
         char path[PATH_BYTES_MAX];
@@ -246,16 +259,46 @@ print_asker(const struct asker *asker)
     const struct histogram *answer = asker->answer_us;
 
     printf("{\"query\":\"%s\",\"asked\":%llu,\"rate\":%.1f,"
-           "\"bytes_an_answer\":%llu,\"answer_us\":{\"p50\":%llu,"
+           "\"bytes_an_answer\":%llu,\"first_us\":%llu,\"answer_us\":{\"p50\":%"
+           "llu,"
            "\"p90\":%llu,\"p99\":%llu,\"max\":%llu}}\n",
            kinds[asker->kind].name, (unsigned long long)asker->asked,
            asker->options->rate,
            (unsigned long long)(asker->asked > 0 ? asker->bytes / asker->asked
                                                  : 0),
+           (unsigned long long)asker->first_us,
            (unsigned long long)histogram_percentile(answer, 50),
            (unsigned long long)histogram_percentile(answer, 90),
            (unsigned long long)histogram_percentile(answer, 99),
            (unsigned long long)answer->max);
+}
+
+static bool
+asker_init(struct asker *asker,
+           const struct query_options *options,
+           size_t kind,
+           char (*ids)[ID_BYTES_MAX],
+           size_t id_count)
+{
+    *asker = (struct asker){.options = options,
+                            .kind = kind,
+                            .ids = ids,
+                            .id_count = id_count,
+                            .answer_us = calloc(1, sizeof(struct histogram))};
+    return asker->answer_us != NULL;
+}
+
+/* Print what it found, unless something failed. */
+static void
+asker_end(struct asker *asker, struct err *err)
+{
+    if (err->code == ERR_OK && asker->err.code != ERR_OK) {
+        *err = asker->err;
+    }
+    if (err->code == ERR_OK) {
+        print_asker(asker);
+    }
+    free(asker->answer_us);
 }
 
 static enum err_code
@@ -264,19 +307,13 @@ ask_all(const struct query_options *options,
         size_t id_count,
         struct err *err)
 {
-    struct asker askers[KINDS];
-    pthread_t threads[KINDS];
+    struct asker askers[KINDS_BESIDE];
+    pthread_t threads[KINDS_BESIDE];
     size_t started = 0;
 
     memset(askers, 0, sizeof(askers));
-    for (size_t i = 0; i < KINDS; i++) {
-        askers[i] =
-            (struct asker){.options = options,
-                           .kind = i,
-                           .ids = ids,
-                           .id_count = id_count,
-                           .answer_us = calloc(1, sizeof(struct histogram))};
-        if (askers[i].answer_us == NULL ||
+    for (size_t i = 0; i < KINDS_BESIDE; i++) {
+        if (!asker_init(&askers[i], options, i, ids, id_count) ||
             pthread_create(&threads[i], NULL, ask, &askers[i]) != 0) {
             (void)err_set(err, ERR_NO_MEMORY, "client");
             free(askers[i].answer_us);
@@ -286,13 +323,38 @@ ask_all(const struct query_options *options,
     }
     for (size_t i = 0; i < started; i++) {
         (void)pthread_join(threads[i], NULL);
-        if (err->code == ERR_OK && askers[i].err.code != ERR_OK) {
-            *err = askers[i].err;
+        asker_end(&askers[i], err);
+    }
+    return err->code;
+}
+
+/* One kind after the other, one query after the other. The first answer after a
+ * start may wait until the server has read what it keeps. */
+static enum err_code
+ask_alone(const struct query_options *options,
+          char (*ids)[ID_BYTES_MAX],
+          size_t id_count,
+          struct err *err)
+{
+    struct query_options once = *options;
+
+    once.times = 1;
+    for (size_t i = 0; i < KINDS && err->code == ERR_OK; i++) {
+        struct asker asker;
+
+        if (!asker_init(&asker, &once, i, ids, id_count)) {
+            return err_set(err, ERR_NO_MEMORY, "client");
         }
-        if (err->code == ERR_OK) {
-            print_asker(&askers[i]);
+        (void)ask(&asker);
+        asker.first_us = asker.answer_us->max;
+        memset(asker.answer_us, 0, sizeof(*asker.answer_us));
+        asker.asked = 0;
+        asker.bytes = 0;
+        asker.options = options;
+        if (asker.err.code == ERR_OK) {
+            (void)ask(&asker);
         }
-        free(askers[i].answer_us);
+        asker_end(&asker, err);
     }
     return err->code;
 }
@@ -315,8 +377,10 @@ run_beside_feed(const struct query_options *options,
             feeds = false;
             (void)err_set(err, ERR_NO_MEMORY, "client");
         }
-        if (err->code == ERR_OK) {
+        if (err->code == ERR_OK && options->rate > 0) {
             (void)ask_all(options, ids, id_count, err);
+        } else if (err->code == ERR_OK) {
+            (void)ask_alone(options, ids, id_count, err);
         }
         if (feeds) {
             atomic_store(&feeder->stop, true);
@@ -371,6 +435,7 @@ run(const char *const values[FLAG_END - FLAG_OWN],
     uint64_t rate = 50;
     uint64_t feed_rate = 5000;
     uint64_t seconds = 10;
+    uint64_t alone = 0;
     struct generate_options generate;
     struct feeder *feeder = calloc(1, sizeof(*feeder));
     char count[32];
@@ -387,7 +452,9 @@ run(const char *const values[FLAG_END - FLAG_OWN],
     (void)number_or(values[2], "rate", QUERY_RATE_MAX, &rate, err);
     (void)number_or(values[3], "feed-rate", 1000000, &feed_rate, err);
     (void)number_or(values[4], "seconds", 3600, &seconds, err);
-    if (err->code == ERR_OK && feed_rate > 0 && feed_port > 0) {
+    (void)number_or(values[FLAG_ALONE - FLAG_OWN], "alone", 1000000, &alone,
+                    err);
+    if (err->code == ERR_OK && feed_rate > 0 && feed_port > 0 && alone == 0) {
         (void)snprintf(count, sizeof(count), "%llu",
                        (unsigned long long)(feed_rate * (seconds + 1)));
         if (stream->values[0] == NULL) {
@@ -398,12 +465,15 @@ run(const char *const values[FLAG_END - FLAG_OWN],
         }
     }
     if (err->code == ERR_OK) {
-        struct query_options options = {.http_port = (uint16_t)http,
-                                        .rate = (double)(rate > 0 ? rate : 1) /
-                                                KINDS,
-                                        .seconds = (double)seconds,
-                                        .from = values[FLAG_FROM - FLAG_OWN],
-                                        .to = values[FLAG_UPTO - FLAG_OWN]};
+        double kind_rate =
+            alone > 0 ? 0 : (double)(rate > 0 ? rate : 1) / KINDS_BESIDE;
+        struct query_options options = {
+            .http_port = (uint16_t)http,
+            .rate = kind_rate,
+            .times =
+                alone > 0 ? alone : (uint64_t)(kind_rate * (double)seconds),
+            .from = values[FLAG_FROM - FLAG_OWN],
+            .to = values[FLAG_UPTO - FLAG_OWN]};
 
         feeder->options =
             (struct open_loop_options){.host = "127.0.0.1",

@@ -99,6 +99,10 @@ for size in $sizes; do
     stop_server
     start_server
     restart_us=$ready_us
+    alone=$("$bench" query --http "$http" --alone 50 --from "$oldest" \
+        --to "$(date -d "$oldest +31 days" +%Y-%m-%d)") ||
+        give_up "the queries failed"
+    keep grown_alone "$size" "$alone"
     asked=$("$bench" query --http "$http" --feed "$feed" --rate "$query_rate" \
         --feed-rate "$feed_rate" --seconds "$seconds" --events off \
         --start "-$back" --days 1 --from "$oldest" \

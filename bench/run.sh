@@ -148,9 +148,13 @@ run_single() {
     keep http 1 "$bulk"
 }
 
-# Queries on the data of the last run, a feed beside them.
+# Queries on the data of the last run, first alone, then a feed beside them.
 run_query() {
     start_server
+    alone=$("$bench" query --http "$http" --alone 50 \
+        --from "$(date -d '-7 days' +%Y-%m-%d)" --to "$(date +%Y-%m-%d)") ||
+        give_up "the queries failed"
+    keep query_alone 1 "$alone"
     asked=$("$bench" query --http "$http" --feed "$feed" --rate "$query_rate" \
         --feed-rate "$feed_rate" --seconds 10 --events off --start -3 --days 2 \
         --from "$(date -d '-7 days' +%Y-%m-%d)" --to "$(date +%Y-%m-%d)") ||
