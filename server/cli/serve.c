@@ -49,6 +49,7 @@ struct server {
     struct edition *edition; /* what the HTTP thread reads by; held */
     struct store *store;
     struct ledger *ledger;
+    struct changes *changes; /* from the ledger to the lists */
     struct writer *writer;
     struct event_base *base;
     struct secret secret;
@@ -331,9 +332,16 @@ open_ledger(struct server *server, struct err *err)
     }
     if (hits_load(server->store, server->rulebook, err) != ERR_OK ||
         ledger_open(server->store, server->edition->dictionary, &server->ledger,
-                    err) != ERR_OK ||
-        writer_new(server->ledger, &writer_options, &server->writer, err) !=
-            ERR_OK) {
+                    err) != ERR_OK) {
+        return err->code;
+    }
+    server->changes = changes_new();
+    if (server->changes == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "lists");
+    }
+    ledger_watch(server->ledger, server->changes);
+    if (writer_new(server->ledger, &writer_options, &server->writer, err) !=
+        ERR_OK) {
         return err->code;
     }
     return ERR_OK;
@@ -429,6 +437,7 @@ open_routes(struct server *server, struct err *err)
     struct serve_context context = {.store = server->store,
                                     .events = server->base,
                                     .ids = ledger_ids(server->ledger),
+                                    .changes = server->changes,
                                     .audit = server->audit,
                                     .data_dir = server->config.data,
                                     .base = server->base,
@@ -680,6 +689,7 @@ close_server(struct server *server)
     gate_free(&server->gate);
     audit_close(&server->audit);
     ledger_close(&server->ledger);
+    changes_free(&server->changes);
     if (server->store != NULL) {
         remove_ports(server);
     }

@@ -41,6 +41,8 @@ struct serve_context {
     struct event_base *events; /* the loop of the HTTP server; NULL: no
                                   /v1/stream (501) */
     const struct numbers *ids; /* ledger_ids; NULL: search the disk */
+    struct changes *changes;   /* that the ledger notes (ledger_watch); NULL:
+                                  lists that gather read all tickets */
 
     /* The audit list and the data directory that it lies in; NULL: none. */
     struct audit *audit;

@@ -15,6 +15,7 @@
 #include "server/base/gzip.h"
 #include "server/serve/answer.h"
 #include "server/serve/http.h"
+#include "server/serve/list_worker.h"
 #include "server/serve/problem.h"
 #include "server/serve/send_file.h"
 #include "server/sheet/xlsx_write.h"
@@ -25,6 +26,7 @@ static const char workbook_prefix[] = "export-";
 
 struct exports {
     const struct serve_context *context;
+    struct list_worker *worker;    /* NULL: none */
     struct background *background; /* packs workbooks; NULL: none */
     size_t workbooks;
     size_t job_count;
@@ -39,7 +41,9 @@ struct export_job {
     struct export_job **link;  /* what points to it */
     struct http_request *http; /* NULL: the client has gone */
     const struct list_source *source;
-    struct params params;        /* the list keeps a pointer */
+    const struct list_form *form;
+    struct params params; /* the list keeps a pointer */
+    char *params_bytes;
     struct list_request request; /* its dictionary to the end: */
     struct edition *edition;     /* held; NULL: it never changes */
     struct list_export *list;
@@ -52,6 +56,7 @@ struct export_job {
     struct xlsx_writer *workbook;
     char path[EXPORT_PATH_BYTES];
     struct event *ev_turn;
+    bool opening; /* the list worker has it */
     bool packing; /* the helper thread has it */
     struct err err;
 };
@@ -80,15 +85,16 @@ job_free(struct export_job *job)
     gzip_free(&job->gzip);
     buf_release(&job->piece);
     buf_release(&job->packed);
+    free(job->params_bytes);
     free(job);
 }
 
 static void
-put_file_name(const struct export_job *job, const struct list_form *form)
+put_file_name(const struct export_job *job)
 {
     http_reply_header(job->http, "Content-Disposition",
                       "attachment; filename=\"%s%s\"", job->source->name,
-                      form->suffix);
+                      job->form->suffix);
     http_reply_header(job->http, "Cache-Control", "no-store");
 }
 
@@ -132,11 +138,11 @@ stream_step(struct http_request *http, void *user)
 }
 
 static void
-stream_begin(struct export_job *job, const struct list_form *form)
+stream_begin(struct export_job *job)
 {
     struct http_request *http = job->http;
 
-    put_file_name(job, form);
+    put_file_name(job);
     http_reply_header(http, "Vary", "Accept-Encoding");
     if (answer_gzip(http)) {
         job->gzip = gzip_new();
@@ -152,7 +158,7 @@ stream_begin(struct export_job *job, const struct list_form *form)
 /* ---- workbooks ---- */
 
 static void
-workbook_fail(struct export_job *job)
+job_fail(struct export_job *job)
 {
     struct http_request *http = job->http;
     struct err err = job->err;
@@ -194,14 +200,14 @@ pack_done(void *data)
     job->packing = false;
     if (job->http == NULL || job->err.code != ERR_OK) {
         (void)unlink(job->path);
-        workbook_fail(job);
+        job_fail(job);
         return;
     }
     fd = open(job->path, O_RDONLY | O_CLOEXEC);
     (void)unlink(job->path);
     if (fd < 0) {
         (void)err_set(&job->err, ERR_IO, "the workbook cannot be read again");
-        workbook_fail(job);
+        job_fail(job);
         return;
     }
     (void)snprintf(name, sizeof(name), "%s.xlsx", job->source->name);
@@ -277,7 +283,7 @@ workbook_turn(evutil_socket_t fd, short what, void *user)
     (void)what;
     if (list_export_next(job->list, job->request.dictionary, &job->piece, &more,
                          &job->err) != ERR_OK) {
-        workbook_fail(job);
+        job_fail(job);
         return;
     }
     if (more) {
@@ -290,7 +296,7 @@ workbook_turn(evutil_socket_t fd, short what, void *user)
     if (!background_try(job->exports->background, pack_work, pack_done, job)) {
         job->packing = false;
         (void)err_set(&job->err, ERR_BUSY, "too many workbooks at a time");
-        workbook_fail(job);
+        job_fail(job);
     }
 }
 
@@ -303,7 +309,7 @@ workbook_begin(struct export_job *job)
         event_new(job->exports->context->base, -1, 0, workbook_turn, job);
     if (job->ev_turn == NULL || event_add(job->ev_turn, &now) != 0) {
         (void)err_set(&job->err, ERR_NO_MEMORY, "export");
-        workbook_fail(job);
+        job_fail(job);
         return;
     }
     http_request_on_gone(job->http, workbook_gone, job);
@@ -330,6 +336,72 @@ workbook_open(struct export_job *job, struct err *err)
 
 /* ---- */
 
+static void
+begin(struct export_job *job)
+{
+    if (job->err.code != ERR_OK) {
+        job_fail(job);
+    } else if (job->form->workbook) {
+        workbook_begin(job);
+    } else {
+        stream_begin(job);
+    }
+}
+
+static void
+open_gone(struct http_request *http, void *user)
+{
+    struct export_job *job = user;
+
+    job->http = NULL;
+    http_reply(http, 503, NULL, (struct span){NULL, 0}); /* to nobody */
+}
+
+/* The list worker's thread: the job is nobody else's until open_done. */
+static void
+open_work(void *data)
+{
+    struct export_job *job = data;
+
+    (void)!list_export_open(job->source, job->form, &job->request,
+                            job->workbook, &job->list, &job->err);
+}
+
+static void
+open_done(void *data)
+{
+    struct export_job *job = data;
+
+    job->opening = false;
+    if (job->http == NULL) {
+        job_free(job);
+        return;
+    }
+    http_request_on_gone(job->http, NULL, NULL);
+    begin(job);
+}
+
+/* Gather the rows, here or by the list worker. */
+static void
+open_list(struct export_job *job)
+{
+    struct list_worker *worker = job->exports->worker;
+
+    if (job->source->thread != LIST_ON_GATHERER || worker == NULL) {
+        open_work(job);
+        begin(job);
+        return;
+    }
+    job->request.gathered = list_worker_gathered(worker);
+    if (list_worker_try(worker, open_work, open_done, job, &job->err) !=
+        ERR_OK) {
+        job_fail(job);
+        return;
+    }
+    job->opening = true;
+    http_request_on_gone(job->http, open_gone, job);
+}
+
 void
 exports_answer(struct exports *exports,
                struct http_request *http,
@@ -337,6 +409,7 @@ exports_answer(struct exports *exports,
                const struct list_form *form)
 {
     struct export_job *job;
+    struct params params;
     struct err err = {0};
 
     if (form->workbook && exports->background == NULL) {
@@ -362,24 +435,24 @@ exports_answer(struct exports *exports,
     exports->job_count++;
     job->http = http;
     job->source = source;
+    job->form = form;
     buf_init(&job->piece, LIST_PAGE_BYTES_MAX);
     buf_init(&job->packed, LIST_PAGE_BYTES_MAX);
-    answer_request(exports->context, http, &job->params, &job->request);
+    answer_request(exports->context, http, &params, &job->request);
+    job->params_bytes = params_copy(&params, &job->params);
+    job->request.params = &job->params;
     if (exports->context->keep_edition != NULL) {
         job->edition = exports->context->keep_edition(exports->context->data);
     }
-    if ((form->workbook && workbook_open(job, &err) != ERR_OK) ||
-        list_export_open(source, form, &job->request, job->workbook, &job->list,
-                         &err) != ERR_OK) {
-        job_free(job);
-        problem_reply_err(http, &err);
+    if (job->params_bytes == NULL) {
+        (void)err_set(&job->err, ERR_NO_MEMORY, "export");
+    }
+    if (job->err.code != ERR_OK ||
+        (form->workbook && workbook_open(job, &job->err) != ERR_OK)) {
+        job_fail(job);
         return;
     }
-    if (form->workbook) {
-        workbook_begin(job);
-    } else {
-        stream_begin(job, form);
-    }
+    open_list(job);
 }
 
 /* Clients that take nothing must not keep a snapshot. */
@@ -391,7 +464,7 @@ rest_cb(evutil_socket_t fd, short what, void *data)
     (void)fd;
     (void)what;
     for (struct export_job *job = exports->jobs; job != NULL; job = job->next) {
-        if (job->list != NULL) {
+        if (!job->opening && job->list != NULL) {
             list_export_rest(job->list);
         }
     }
@@ -434,6 +507,7 @@ clean_spool(const char *spool_dir)
 
 enum err_code
 exports_new(const struct serve_context *context,
+            struct list_worker *worker,
             struct exports **out,
             struct err *err)
 {
@@ -443,6 +517,7 @@ exports_new(const struct serve_context *context,
         return err_set(err, ERR_NO_MEMORY, "exports");
     }
     exports->context = context;
+    exports->worker = worker;
     if (context->base != NULL && watch_snapshots(exports, err) != ERR_OK) {
         exports_free(&exports);
         return err->code;

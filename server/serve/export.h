@@ -1,7 +1,8 @@
 /*
  * export: a whole list as an answer: NDJSON, CSV or a workbook.
  *
- * Rows are read a piece a turn of the loop, so an export holds up nobody. The
+ * Rows are read a piece a turn of the loop, and what has to be gathered before
+ * is gathered by the list worker, so an export holds up nobody. The
  * text forms go to the client as they come, compressed when it takes gzip. A
  * workbook is written to DATA/spool, packed by a helper thread and then sent;
  * its file is gone when the server ends.
@@ -12,6 +13,7 @@
 #include "server/serve/list_source.h"
 
 struct http_request; /* server/serve/http.h */
+struct list_worker;  /* server/serve/list_worker.h */
 struct exports;
 
 enum {
@@ -20,9 +22,10 @@ enum {
     EXPORT_LOW_BYTES = 64 * 1024, /* the client took so much: go on */
 };
 
-/* `context` is borrowed. Without a spool directory or a loop in it workbooks
- * are answered with 501. Errors  IO, NO_MEMORY */
+/* `context` and `worker` (NULL: none) are borrowed. Without a spool directory
+ * or a loop in it workbooks are answered with 501. Errors  IO, NO_MEMORY */
 enum err_code exports_new(const struct serve_context *context,
+                          struct list_worker *worker,
                           struct exports **out,
                           struct err *err) MUST_CHECK;
 

@@ -3,13 +3,16 @@
 #include <string.h>
 
 #include "analyzers/hot_spot.h"
+#include "server/serve/first_of.h"
+#include "server/serve/gathered.h"
 #include "server/serve/lists.h"
 #include "server/serve/query.h"
 #include "server/serve/u64_map.h"
 
 enum {
-    SPOTS_TICKETS_MAX = 200000,
-    SPOTS_PLACE_BYTES_MAX = TICKET_FIELD_BYTES_MAX
+    SPOTS_MAX = GATHERED_PLACES_MAX,
+    SPOTS_BUCKET_TICKETS = 16, /* about so many share a bucket */
+    SPOTS_FEW = 16 /* compared with each other rather than through a table */
 };
 
 static const char *const spot_params[] = {"from", "to", "unit", "min_callers",
@@ -34,6 +37,7 @@ struct spot_ticket {
 /* A run of tickets[first..first + calls). */
 struct spot {
     size_t first;
+    uint64_t first_number;
     uint32_t calls;
     uint32_t callers;
     int64_t last_at_us;
@@ -42,98 +46,18 @@ struct spot {
 struct spots_list {
     int64_t from_us;
     int64_t to_us;
-    uint32_t unit_id;
     uint64_t callers_min;
     int64_t window_us;
     bool truncated;
-    uint64_t scanned;
-    struct spot_ticket *tickets;
+    uint64_t total;
+    struct spot_ticket *tickets; /* by place, then in the order of time */
     size_t ticket_count;
-    size_t ticket_room;
-    struct spot *spots;
-    size_t spot_count;
+    struct first_of page; /* struct spot */
     size_t at;
 
-    /* while gathering */
-    const struct reader *reader;
-    struct query_unit_filter units;
-    struct record record;
-    char place[SPOTS_PLACE_BYTES_MAX + 2 * sizeof(uint32_t)];
-    struct err *err;
+    struct record record; /* of the row in hand */
+    char place[TICKET_FIELD_BYTES_MAX];
 };
-
-/* Who called: the customer, else the phone, else the ticket alone. */
-static uint64_t
-person_of(const struct ticket_state *state)
-{
-    for (int i = 0; i < REPEAT_KEY_ADDRESS; i++) {
-        if (state->key_hash[i] != 0) {
-            return state->key_hash[i];
-        }
-    }
-    return state->number;
-}
-
-static bool
-add_ticket(struct spots_list *list, const struct spot_ticket *ticket)
-{
-    if (list->ticket_count == list->ticket_room) {
-        size_t room = list->ticket_room == 0 ? 1024 : list->ticket_room * 2;
-        struct spot_ticket *larger =
-            realloc(list->tickets, room * sizeof(*larger));
-
-        if (larger == NULL) {
-            (void)err_set(list->err, ERR_NO_MEMORY, "hot spots");
-            return false;
-        }
-        list->tickets = larger;
-        list->ticket_room = room;
-    }
-    list->tickets[list->ticket_count++] = *ticket;
-    return true;
-}
-
-static bool
-visit_ticket(void *data, int64_t accepted_at_us, uint64_t number)
-{
-    struct spots_list *list = data;
-    struct ticket_state state;
-    struct spot_ticket ticket = {.accepted_at_us = accepted_at_us,
-                                 .number = number};
-    size_t bytes;
-
-    if (list->scanned++ == SPOTS_TICKETS_MAX) {
-        list->truncated = true;
-        return false;
-    }
-    if (!reader_state(list->reader, number, &state, list->err)) {
-        (void)err_set(list->err, ERR_CORRUPT, "a ticket's state is missing");
-        return false;
-    }
-    if (state.matter_id == 0 || state_repeat_excluded(&state) ||
-        !query_unit_below(&list->units, state.unit_id)) {
-        return true;
-    }
-    if (reader_record(list->reader, state.record_seq, &list->record,
-                      list->err) != ERR_OK) {
-        return false;
-    }
-    if (list->record.ticket.address.bytes > SPOTS_PLACE_BYTES_MAX) {
-        return true;
-    }
-    bytes = hot_spot_place(list->record.ticket.address, list->place);
-    if (bytes == 0) {
-        return true;
-    }
-    memcpy(list->place + bytes, &state.unit_id, sizeof(state.unit_id));
-    memcpy(list->place + bytes + sizeof(state.unit_id), &state.matter_id,
-           sizeof(state.matter_id));
-    ticket.place_hash =
-        store_hash(list->reader->store,
-                   (struct span){list->place, bytes + 2 * sizeof(uint32_t)});
-    ticket.person = person_of(&state);
-    return add_ticket(list, &ticket);
-}
 
 static int
 by_place_and_time(const void *a, const void *b)
@@ -150,6 +74,94 @@ by_place_and_time(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
+/* Few of them: quicker than qsort. */
+static void
+sort_bucket(struct spot_ticket *tickets, size_t count)
+{
+    if (count > 4 * (size_t)SPOTS_BUCKET_TICKETS) {
+        qsort(tickets, count, sizeof(*tickets), by_place_and_time);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        struct spot_ticket moved = tickets[i];
+        size_t to = i;
+
+        for (; to > 0 && by_place_and_time(&moved, &tickets[to - 1]) < 0;
+             to--) {
+            tickets[to] = tickets[to - 1];
+        }
+        tickets[to] = moved;
+    }
+}
+
+/* The tickets by place and time: dealt out by the first bits of the place's
+ * hash, then each bucket by itself. */
+static bool
+sort_tickets(struct spots_list *list, const struct spot_ticket *tickets)
+{
+    size_t count = list->ticket_count;
+    unsigned shift = 63;
+    size_t *ends;
+    size_t sum = 0;
+
+    while (shift > 32 && count >> (64 - shift) > SPOTS_BUCKET_TICKETS) {
+        shift--;
+    }
+    ends = calloc(((size_t)1 << (64 - shift)) + 1, sizeof(*ends));
+    list->tickets = malloc((count + 1) * sizeof(*list->tickets));
+    if (ends == NULL || list->tickets == NULL) {
+        free(ends);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        ends[tickets[i].place_hash >> shift]++;
+    }
+    for (size_t i = 0; i >> (64 - shift) == 0; i++) {
+        size_t of_this = ends[i];
+
+        ends[i] = sum;
+        sum += of_this;
+    }
+    for (size_t i = 0; i < count; i++) {
+        list->tickets[ends[tickets[i].place_hash >> shift]++] = tickets[i];
+    }
+    for (size_t i = 0, begin = 0; i >> (64 - shift) == 0; begin = ends[i++]) {
+        sort_bucket(list->tickets + begin, ends[i] - begin);
+    }
+    free(ends);
+    return true;
+}
+
+/* Those of the range and unit, out of all. */
+static bool
+choose_tickets(struct spots_list *list,
+               const struct ticket_rows *places,
+               struct query_unit_filter *units)
+{
+    struct spot_ticket *tickets =
+        malloc((places->row_count + 1) * sizeof(*tickets));
+    bool fine;
+
+    if (tickets == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < places->slot_count; i++) {
+        const struct gathered_place *place =
+            (const struct gathered_place *)ticket_rows_at(places, i);
+
+        if (place->row.number != 0 && place->row.at_us >= list->from_us &&
+            place->row.at_us < list->to_us &&
+            query_unit_below(units, place->row.unit_id)) {
+            tickets[list->ticket_count++] =
+                (struct spot_ticket){place->place_hash, place->row.at_us,
+                                     place->row.number, place->person};
+        }
+    }
+    fine = sort_tickets(list, tickets);
+    free(tickets);
+    return fine;
+}
+
 static int
 most_callers_first(const void *a, const void *b)
 {
@@ -162,22 +174,35 @@ most_callers_first(const void *a, const void *b)
     if (x->last_at_us != y->last_at_us) {
         return x->last_at_us > y->last_at_us ? -1 : 1;
     }
-    return x->first < y->first ? -1 : x->first > y->first;
+    return x->first_number < y->first_number
+               ? -1
+               : x->first_number > y->first_number;
 }
 
-/* Different persons among tickets[first..end). */
+/* Different persons among a run of tickets. */
 static bool
-count_callers(struct spots_list *list, size_t first, size_t end, uint32_t *out)
+count_callers(const struct spot_ticket *run, size_t count, uint32_t *out)
 {
     struct u64_map persons;
     bool enough = true;
-    bool added;
 
     *out = 0;
+    if (count <= SPOTS_FEW) {
+        for (size_t i = 0; i < count; i++) {
+            size_t before = 0;
+
+            while (before < i && run[before].person != run[i].person) {
+                before++;
+            }
+            *out += before == i;
+        }
+        return true;
+    }
     u64_map_init(&persons);
-    for (size_t i = first; i < end && enough; i++) {
-        added = false;
-        enough = u64_map_add(&persons, list->tickets[i].person, &added);
+    for (size_t i = 0; i < count && enough; i++) {
+        bool added = false;
+
+        enough = u64_map_add(&persons, run[i].person, &added);
         *out += added;
     }
     u64_map_release(&persons);
@@ -185,22 +210,14 @@ count_callers(struct spots_list *list, size_t first, size_t end, uint32_t *out)
 }
 
 /* Cut the sorted tickets into runs of one place inside one window. */
-static void
+static bool
 find_spots(struct spots_list *list)
 {
     size_t count = list->ticket_count;
 
-    list->spots = calloc(count + 1, sizeof(*list->spots));
-    if (list->spots == NULL) {
-        (void)err_set(list->err, ERR_NO_MEMORY, "hot spots");
-        return;
-    }
-    if (count > 1) {
-        qsort(list->tickets, count, sizeof(*list->tickets), by_place_and_time);
-    }
     for (size_t first = 0, end; first < count; first = end) {
         const struct spot_ticket *start = &list->tickets[first];
-        uint32_t callers;
+        struct spot spot = {.first = first, .first_number = start->number};
 
         for (end = first + 1;
              end < count &&
@@ -209,26 +226,23 @@ find_spots(struct spots_list *list)
                  list->window_us;
              end++) {
         }
-        if (end - first < list->callers_min) {
+        if (end - first >= list->callers_min &&
+            !count_callers(start, end - first, &spot.callers)) {
+            return false;
+        }
+        if (spot.callers < list->callers_min) {
             end = first + 1; /* a later start may hold more */
             continue;
         }
-        if (!count_callers(list, first, end, &callers)) {
-            (void)err_set(list->err, ERR_NO_MEMORY, "hot spots");
-            return;
+        spot.calls = (uint32_t)(end - first);
+        spot.last_at_us = list->tickets[end - 1].accepted_at_us;
+        list->total++;
+        if (!first_of_add(&list->page, &spot)) {
+            return false;
         }
-        if (callers < list->callers_min) {
-            end = first + 1;
-            continue;
-        }
-        list->spots[list->spot_count++] =
-            (struct spot){first, (uint32_t)(end - first), callers,
-                          list->tickets[end - 1].accepted_at_us};
     }
-    if (list->spot_count > 1) {
-        qsort(list->spots, list->spot_count, sizeof(*list->spots),
-              most_callers_first);
-    }
+    first_of_sort(&list->page);
+    return true;
 }
 
 static enum err_code
@@ -241,31 +255,38 @@ spots_open(void *state,
     struct spots_list *list = state;
     struct params from_cursor = {.items = {{SPAN_LITERAL("cursor"), cursor}},
                                  .count = 1};
+    struct query_unit_filter units;
+    struct gathered *own = NULL;
+    const struct gathered *gathered;
+    uint32_t unit_id;
     uint64_t at;
     bool known;
 
-    list->reader = reader;
-    list->err = err;
     list->window_us = request->dictionary->hot_spot->window_us;
     if (params_range(request->params, &list->from_us, &list->to_us, err) !=
             ERR_OK ||
         params_uint(request->params, "min_callers", 2, 1000,
                     request->dictionary->hot_spot->callers_min,
                     &list->callers_min, err) != ERR_OK ||
-        params_uint(&from_cursor, "cursor", 1, SPOTS_TICKETS_MAX, 0, &at,
-                    err) != ERR_OK) {
+        params_uint(&from_cursor, "cursor", 1, SPOTS_MAX, 0, &at, err) !=
+            ERR_OK) {
         return err->code;
     }
+    first_of_init(&list->page, sizeof(struct spot),
+                  list_rows_to(request, (size_t)at), most_callers_first);
     query_unit(reader, request->dictionary, params_get(request->params, "unit"),
-               &list->unit_id, &known);
-    if (known) {
-        query_unit_filter_init(&list->units, reader, list->unit_id);
-        if (reader_tickets(reader, list->from_us, list->to_us, 0, 0, true,
-                           visit_ticket, list, err) == ERR_OK) {
-            find_spots(list);
+               &unit_id, &known);
+    gathered = known ? list_gathered(request, reader, &own, err) : NULL;
+    if (gathered != NULL) {
+        list->truncated = list->from_us <= gathered->places_cut_us;
+        query_unit_filter_init(&units, reader, unit_id);
+        if (!choose_tickets(list, &gathered->places, &units) ||
+            !find_spots(list)) {
+            (void)err_set(err, ERR_NO_MEMORY, "hot spots");
         }
     }
-    list->at = (size_t)at < list->spot_count ? (size_t)at : list->spot_count;
+    gathered_free(&own);
+    list->at = (size_t)at < list->page.count ? (size_t)at : list->page.count;
     return err->code;
 }
 
@@ -333,16 +354,18 @@ spots_fill(void *state,
     if (ids == NULL) {
         return err_set(err, ERR_NO_MEMORY, "hot spots");
     }
-    for (size_t rows = 0; rows < rows_max && list->at < list->spot_count;
+    for (size_t rows = 0; rows < rows_max && list->at < list->page.count;
          rows++) {
-        if (put_row(list, &list->spots[list->at], reader, ids, writer, err) !=
-            ERR_OK) {
+        const struct spot *spot =
+            (const struct spot *)(void *)list->page.items + list->at;
+
+        if (put_row(list, spot, reader, ids, writer, err) != ERR_OK) {
             break;
         }
         list->at++;
     }
     free(ids);
-    *more = list->at < list->spot_count;
+    *more = list->at < list->total;
     return err->code;
 }
 
@@ -363,7 +386,7 @@ spots_put_totals(const void *state,
 
     (void)reader;
     json_put_uint(json, list->truncated ? "total_at_least" : "total",
-                  list->spot_count);
+                  list->total);
 }
 
 static void
@@ -372,13 +395,14 @@ spots_close(void *state)
     struct spots_list *list = state;
 
     free(list->tickets);
-    free(list->spots);
+    first_of_release(&list->page);
 }
 
 const struct list_source hot_spots_source = {
     .name = "hot-spots",
     .chinese = "热点",
     .params = spot_params,
+    .thread = LIST_ON_GATHERER,
     .state_bytes = sizeof(struct spots_list),
     .open = spots_open,
     .columns = spots_columns,

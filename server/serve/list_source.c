@@ -10,6 +10,32 @@
 const char *const list_common_params[] = {"limit", "cursor", "excel",
                                           "encoding", NULL};
 
+const struct gathered *
+list_gathered(const struct list_request *request,
+              const struct reader *reader,
+              struct gathered **own,
+              struct err *err)
+{
+    struct gathered *gathered = request->gathered;
+
+    if (gathered == NULL) {
+        *own = gathered_new(NULL, GATHERED_PLACES_MAX);
+        gathered = *own;
+    }
+    if (gathered == NULL) {
+        (void)err_set(err, ERR_NO_MEMORY, "list");
+        return NULL;
+    }
+    return gathered_catch_up(gathered, reader, err) == ERR_OK ? gathered : NULL;
+}
+
+size_t
+list_rows_to(const struct list_request *request, size_t before)
+{
+    return request->rows_max > SIZE_MAX - before ? SIZE_MAX
+                                                 : before + request->rows_max;
+}
+
 static void *
 state_open(const struct list_source *source,
            const struct list_request *request,
@@ -105,6 +131,7 @@ list_page(const struct list_source *source,
           struct buf *out,
           struct err *err)
 {
+    struct list_request page = *request;
     struct reader reader;
     void *state;
     uint64_t limit;
@@ -116,12 +143,11 @@ list_page(const struct list_source *source,
         reader_begin(request->context->store, &reader, err) != ERR_OK) {
         return err->code;
     }
-    state = state_open(source, request, &reader,
+    page.rows_max = source->put_cursor != NULL ? (size_t)limit : SIZE_MAX;
+    state = state_open(source, &page, &reader,
                        params_get(request->params, "cursor"), err);
     if (state != NULL) {
-        (void)put_page(source, request, &reader, state,
-                       source->put_cursor != NULL ? (size_t)limit : SIZE_MAX,
-                       out, err);
+        (void)put_page(source, &page, &reader, state, page.rows_max, out, err);
     }
     state_close(source, state);
     reader_end(&reader);
@@ -207,6 +233,7 @@ list_export_open(const struct list_source *source,
     list->source = source;
     list->form = form;
     list->request = *request;
+    list->request.rows_max = SIZE_MAX;
     list->style.workbook = workbook;
     buf_init(&list->plain, LIST_PAGE_BYTES_MAX);
     if (params_check(request->params, source->params, list_common_params,
@@ -218,7 +245,7 @@ list_export_open(const struct list_source *source,
         read_encoding(list, err) == ERR_OK &&
         open_snapshot(list, err) == ERR_OK) {
         list->snapshot = reader_seq(&list->reader);
-        list->state = state_open(source, request, &list->reader,
+        list->state = state_open(source, &list->request, &list->reader,
                                  params_get(request->params, "cursor"), err);
     }
     if (err->code != ERR_OK) {

@@ -13,6 +13,7 @@
 
 #include "server/ledger/reader.h"
 #include "server/serve/context.h"
+#include "server/serve/gathered.h"
 #include "server/serve/list.h"
 #include "server/serve/mask.h"
 #include "server/serve/params.h"
@@ -37,6 +38,16 @@ struct list_request {
     const struct params *params;
     enum mask_role role;
     int64_t now_us;
+    size_t rows_max;           /* of this page; SIZE_MAX: all that there are */
+    struct gathered *gathered; /* kept by the server; NULL: none, a source that
+                                  needs it reads all tickets */
+};
+
+/* Which thread of the server writes a page. */
+enum list_thread {
+    LIST_ON_LOOP,    /* quick: that of the HTTP server */
+    LIST_ON_SCANNER, /* may look at many tickets, until it knows the total */
+    LIST_ON_GATHERER /* the one that owns list_request.gathered */
 };
 
 struct list_source {
@@ -45,6 +56,8 @@ struct list_source {
     const char *const *params; /* known ones, ended by NULL, besides those all
                                   lists have */
     size_t state_bytes;
+    enum list_thread thread; /* of pages; LIST_ON_GATHERER: of open in exports,
+                                too */
 
     /*
      * Read the filters into the zeroed state; what has to be computed as a
@@ -77,6 +90,22 @@ struct list_source {
                        struct json_out *json);
     void (*close)(void *state); /* may be NULL */
 };
+
+/* ---- for sources ---- */
+
+/*
+ * The rows of the reader's snapshot: those of the request, else *own, which the
+ * caller frees with gathered_free. NULL and err on failure.
+ */
+const struct gathered *list_gathered(const struct list_request *request,
+                                     const struct reader *reader,
+                                     struct gathered **own,
+                                     struct err *err);
+
+/* How many rows from the beginning on a page behind `before` rows needs. */
+size_t list_rows_to(const struct list_request *request, size_t before);
+
+/* ---- for those who answer ---- */
 
 /* Names that every list takes besides its own, ended by NULL. */
 extern const char *const list_common_params[];

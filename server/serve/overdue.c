@@ -1,11 +1,13 @@
 /* GET /v1/overdue: clocks that ran out or are about to, by their due time. */
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
+#include "server/serve/first_of.h"
+#include "server/serve/gathered.h"
 #include "server/serve/lists.h"
 #include "server/serve/query.h"
 
-enum { OVERDUE_CLOCKS_MAX = 500000 /* sorted for one request */ };
+enum { OVERDUE_ROWS_MAX = 2 * GATHERED_CLOCKS_MAX /* of an export */ };
 
 static const char *const overdue_params[] = {"kind",  "state", "unit", "by",
                                              "order", "open",  NULL};
@@ -41,6 +43,11 @@ struct overdue_clock {
     uint32_t kind_id;
 };
 
+struct overdue_kind {
+    uint32_t id;
+    uint64_t clocks;
+};
+
 struct overdue_list {
     enum overdue_wanted wanted;
     uint32_t kind_id;
@@ -54,9 +61,12 @@ struct overdue_list {
     bool truncated;
     bool after_given;
     struct overdue_clock after; /* the last row */
-    struct overdue_clock *clocks;
-    size_t count;
-    size_t room;
+    uint64_t total;
+    uint64_t left; /* rows behind the one the cursor names */
+    bool more;     /* of them on later pages */
+    struct overdue_kind kinds[DEADLINE_KINDS_MAX]; /* by their ids */
+    size_t kind_count;
+    struct first_of page; /* struct overdue_clock */
     size_t at;
 
     /* while gathering */
@@ -67,6 +77,80 @@ struct overdue_list {
 
 /* ---- gathering ---- */
 
+static int
+oldest_first(const void *a, const void *b)
+{
+    const struct overdue_clock *x = a;
+    const struct overdue_clock *y = b;
+
+    if (x->due_us != y->due_us) {
+        return x->due_us < y->due_us ? -1 : 1;
+    }
+    if (x->number != y->number) {
+        return x->number < y->number ? -1 : 1;
+    }
+    return x->kind_id < y->kind_id ? -1 : x->kind_id > y->kind_id;
+}
+
+static int
+newest_first(const void *a, const void *b)
+{
+    return oldest_first(b, a);
+}
+
+/* Count a clock that was asked for; keep it if it is on the page. */
+static bool
+take(struct overdue_list *list, const struct overdue_clock *clock)
+{
+    size_t k = 0;
+
+    while (k < list->kind_count && list->kinds[k].id < clock->kind_id) {
+        k++;
+    }
+    if ((k == list->kind_count || list->kinds[k].id != clock->kind_id) &&
+        list->kind_count < DEADLINE_KINDS_MAX) {
+        memmove(&list->kinds[k + 1], &list->kinds[k],
+                (list->kind_count++ - k) * sizeof(list->kinds[0]));
+        list->kinds[k] = (struct overdue_kind){clock->kind_id, 0};
+    }
+    if (k < list->kind_count && list->kinds[k].id == clock->kind_id) {
+        list->kinds[k].clocks++;
+    }
+    list->total++;
+    if (list->after_given && list->page.order(clock, &list->after) <= 0) {
+        return true; /* on an earlier page */
+    }
+    list->left++;
+    if (!first_of_add(&list->page, clock)) {
+        (void)err_set(list->err, ERR_NO_MEMORY, "overdue");
+        return false;
+    }
+    return true;
+}
+
+/* Those that ran out. */
+static void
+gather_overdue(struct overdue_list *list, const struct ticket_rows *clocks)
+{
+    for (size_t i = 0; i < clocks->slot_count; i++) {
+        const struct gathered_clock *clock =
+            (const struct gathered_clock *)ticket_rows_at(clocks, i);
+
+        if (clock->row.number == 0 ||
+            (list->kind_id != 0 && clock->kind_id != list->kind_id) ||
+            (list->open_given && clock->open != list->open) ||
+            !query_unit_below(&list->units, clock->row.unit_id)) {
+            continue;
+        }
+        if (!take(list,
+                  &(struct overdue_clock){clock->row.at_us, STATE_NEVER,
+                                          clock->row.number, clock->kind_id})) {
+            return;
+        }
+    }
+}
+
+/* Of a clock that runs: the unit, and whether it will be stopped too late. */
 static bool
 passes(struct overdue_list *list, const struct overdue_clock *clock)
 {
@@ -93,64 +177,27 @@ passes(struct overdue_list *list, const struct overdue_clock *clock)
 }
 
 static bool
-gather(void *data,
-       uint32_t kind_id,
-       int64_t due_us,
-       int64_t due_soon_us,
-       uint64_t number)
+gather_running(void *data,
+               uint32_t kind_id,
+               int64_t due_us,
+               int64_t due_soon_us,
+               uint64_t number)
 {
     struct overdue_list *list = data;
     struct overdue_clock clock = {due_us, due_soon_us, number, kind_id};
+    bool wanted = list->by_us != STATE_NEVER || list->wanted == WANT_ALL ||
+                  due_soon_us <= list->now_us;
 
-    if (due_soon_us != STATE_NEVER) {
-        bool wanted =
-            list->by_us != STATE_NEVER
-                ? due_us <= list->by_us
-                : list->wanted == WANT_ALL || due_soon_us <= list->now_us;
-
-        if (list->by_us != STATE_NEVER && due_us > list->by_us) {
-            return false; /* in the order of time: no further one */
-        }
-        if (!wanted || (list->kind_id != 0 && kind_id != list->kind_id)) {
-            return true;
-        }
+    if (list->by_us != STATE_NEVER && due_us > list->by_us) {
+        return false; /* in the order of time: no further one */
+    }
+    if (!wanted || (list->kind_id != 0 && kind_id != list->kind_id)) {
+        return true;
     }
     if (!passes(list, &clock)) {
         return list->err->code == ERR_OK;
     }
-    if (list->count == OVERDUE_CLOCKS_MAX) {
-        list->truncated = true;
-        return false;
-    }
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 1024 : list->room * 2;
-        struct overdue_clock *larger =
-            realloc(list->clocks, room * sizeof(*larger));
-
-        if (larger == NULL) {
-            (void)err_set(list->err, ERR_NO_MEMORY, "overdue");
-            return false;
-        }
-        list->clocks = larger;
-        list->room = room;
-    }
-    list->clocks[list->count++] = clock;
-    return true;
-}
-
-static int
-by_due(const void *a, const void *b)
-{
-    const struct overdue_clock *x = a;
-    const struct overdue_clock *y = b;
-
-    if (x->due_us != y->due_us) {
-        return x->due_us < y->due_us ? -1 : 1;
-    }
-    if (x->number != y->number) {
-        return x->number < y->number ? -1 : 1;
-    }
-    return x->kind_id < y->kind_id ? -1 : x->kind_id > y->kind_id;
+    return take(list, &clock);
 }
 
 /* ---- cursor ---- */
@@ -262,20 +309,6 @@ read_filters(struct overdue_list *list,
     return err->code;
 }
 
-/* Skip what earlier pages showed. */
-static void
-skip_to_cursor(struct overdue_list *list)
-{
-    while (list->after_given && list->at < list->count) {
-        int order = by_due(&list->clocks[list->at], &list->after);
-
-        if (list->newest_first ? order < 0 : order > 0) {
-            break;
-        }
-        list->at++;
-    }
-}
-
 static enum err_code
 overdue_open(void *state,
              const struct list_request *request,
@@ -284,6 +317,7 @@ overdue_open(void *state,
              struct err *err)
 {
     struct overdue_list *list = state;
+    struct gathered *own = NULL;
 
     list->reader = reader;
     list->err = err;
@@ -292,27 +326,27 @@ overdue_open(void *state,
         list->nothing) {
         return err->code;
     }
+    first_of_init(&list->page, sizeof(struct overdue_clock),
+                  request->rows_max < OVERDUE_ROWS_MAX ? request->rows_max
+                                                       : OVERDUE_ROWS_MAX,
+                  list->newest_first ? newest_first : oldest_first);
     query_unit_filter_init(&list->units, reader, list->unit_id);
-    if (list->wanted != WANT_DUE_SOON &&
-        reader_overdue_clocks(reader, list->kind_id, gather, list, err) !=
-            ERR_OK) {
-        return err->code;
-    }
-    if (list->wanted != WANT_OVERDUE &&
-        reader_running_clocks(reader, gather, list, err) != ERR_OK) {
-        return err->code;
-    }
-    if (list->count > 1) {
-        qsort(list->clocks, list->count, sizeof(*list->clocks), by_due);
-    }
-    for (size_t i = 0; list->newest_first && i < list->count / 2; i++) {
-        struct overdue_clock other = list->clocks[list->count - 1 - i];
+    if (list->wanted != WANT_DUE_SOON) {
+        const struct gathered *gathered =
+            list_gathered(request, reader, &own, err);
 
-        list->clocks[list->count - 1 - i] = list->clocks[i];
-        list->clocks[i] = other;
+        if (gathered != NULL) {
+            list->truncated = gathered->clocks_cut;
+            gather_overdue(list, &gathered->clocks);
+        }
+        gathered_free(&own);
     }
-    skip_to_cursor(list);
-    return ERR_OK;
+    if (err->code == ERR_OK && list->wanted != WANT_OVERDUE) {
+        (void)!reader_running_clocks(reader, gather_running, list, err);
+    }
+    first_of_sort(&list->page);
+    list->more = list->left > request->rows_max;
+    return err->code;
 }
 
 static const struct list_column *
@@ -392,9 +426,10 @@ overdue_fill(void *state,
     struct overdue_list *list = state;
     struct record record;
 
-    for (size_t rows = 0; rows < rows_max && list->at < list->count;
+    for (size_t rows = 0; rows < rows_max && list->at < list->page.count;
          list->at++) {
-        const struct overdue_clock *row = &list->clocks[list->at];
+        const struct overdue_clock *row =
+            (const struct overdue_clock *)(void *)list->page.items + list->at;
         struct ticket_state ticket;
 
         if (!reader_state(reader, row->number, &ticket, err) ||
@@ -405,7 +440,7 @@ overdue_fill(void *state,
         list->after = *row;
         rows++;
     }
-    *more = list->at < list->count;
+    *more = list->more || list->at < list->page.count;
     return ERR_OK;
 }
 
@@ -415,31 +450,14 @@ overdue_put_totals(const void *state,
                    struct json_out *json)
 {
     const struct overdue_list *list = state;
-    uint32_t kinds[DEADLINE_KINDS_MAX];
-    uint64_t counts[DEADLINE_KINDS_MAX];
-    size_t kind_count = 0;
 
-    for (size_t i = 0; i < list->count; i++) {
-        size_t k = 0;
-
-        while (k < kind_count && kinds[k] != list->clocks[i].kind_id) {
-            k++;
-        }
-        if (k == kind_count && kind_count < DEADLINE_KINDS_MAX) {
-            kinds[kind_count] = list->clocks[i].kind_id;
-            counts[kind_count++] = 0;
-        }
-        if (k < kind_count) {
-            counts[k]++;
-        }
-    }
     json_put_uint(json, list->truncated ? "total_at_least" : "total",
-                  list->count);
+                  list->total);
     json_key(json, "by_kind");
     json_open_object(json);
-    for (size_t k = 0; k < kind_count; k++) {
-        json_key_span(json, reader_name(reader, kinds[k]));
-        json_uint(json, counts[k]);
+    for (size_t k = 0; k < list->kind_count; k++) {
+        json_key_span(json, reader_name(reader, list->kinds[k].id));
+        json_uint(json, list->kinds[k].clocks);
     }
     json_close_object(json);
 }
@@ -449,13 +467,14 @@ overdue_close(void *state)
 {
     struct overdue_list *list = state;
 
-    free(list->clocks);
+    first_of_release(&list->page);
 }
 
 const struct list_source overdue_source = {
     .name = "overdue",
     .chinese = "时限",
     .params = overdue_params,
+    .thread = LIST_ON_GATHERER,
     .state_bytes = sizeof(struct overdue_list),
     .open = overdue_open,
     .columns = overdue_columns_of,

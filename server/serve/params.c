@@ -1,6 +1,7 @@
 /* The query of a request as named values; unknown ones are refused. */
 #include "server/serve/params.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/base/nearest.h"
@@ -19,6 +20,41 @@ params_from_request(const struct http_request *request, struct params *out)
         http_request_query_at(request, i, &out->items[i].name,
                               &out->items[i].value);
     }
+}
+
+static struct span
+copy_span(struct span from, char **to)
+{
+    struct span copy = {*to, from.bytes};
+
+    if (from.bytes > 0) {
+        memcpy(*to, from.data, from.bytes);
+        *to += from.bytes;
+    }
+    return copy;
+}
+
+char *
+params_copy(const struct params *from, struct params *out)
+{
+    size_t bytes = 1;
+    char *room;
+    char *at;
+
+    for (size_t i = 0; i < from->count; i++) {
+        bytes += from->items[i].name.bytes + from->items[i].value.bytes;
+    }
+    room = malloc(bytes);
+    if (room == NULL) {
+        return NULL;
+    }
+    at = room;
+    out->count = from->count;
+    for (size_t i = 0; i < from->count; i++) {
+        out->items[i].name = copy_span(from->items[i].name, &at);
+        out->items[i].value = copy_span(from->items[i].value, &at);
+    }
+    return room;
 }
 
 void

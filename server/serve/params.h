@@ -31,6 +31,10 @@ struct params {
 void params_from_request(const struct http_request *request,
                          struct params *out);
 
+/* The same parameters with bytes of their own, behind the request: free the
+ * result when they are not needed any more. NULL: no memory. */
+char *params_copy(const struct params *from, struct params *out);
+
 /* "a=1&b=2", values as they stand; for tests and defaults. */
 void params_from_text(const char *text, struct params *out);
 

@@ -2,15 +2,12 @@
 #include <stdlib.h>
 
 #include "analyzers/repeat.h"
+#include "server/serve/first_of.h"
+#include "server/serve/gathered.h"
 #include "server/serve/lists.h"
 #include "server/serve/query.h"
-#include "server/serve/u64_map.h"
 
-enum {
-    CALLERS_GROUPS_MAX = 100000,
-    CALLERS_CHAIN_MAX = 1000, /* tickets of one chain */
-    CALLERS_MEMBERS_MAX = 1000000
-};
+enum { CALLERS_GROUPS_MAX = GATHERED_CALLERS_MAX };
 
 static const char *const caller_params[] = {"from",      "to",       "unit",
                                             "min_calls", "excluded", NULL};
@@ -35,202 +32,128 @@ static const struct list_column caller_columns[] = {
     {"name", "客户姓名", LIST_TEXT},
 };
 
-/* One chain: tickets of one customer about one matter. */
+/* One chain: tickets of one customer about one matter, up to the last one in
+ * the range. */
 struct caller_group {
     uint64_t root;
-    uint64_t last; /* newest ticket of the chain */
     int64_t last_at_us;
-    int64_t first_at_us;
-    uint32_t members; /* all tickets of the chain up to `last` */
-    uint32_t first_member;
-    uint32_t repeats; /* of the range, counted as repeats */
-    enum repeat_key key;
-    bool third_call;
-    bool burst;
-    bool settled;
-    bool final_reply;
+    uint32_t members;
+    uint32_t repeats;      /* of the range, counted as repeats */
+    uint32_t number;       /* of the group; from 0 */
+    uint32_t first_member; /* of the page */
 };
 
+/* A ticket of a group that is shown. */
 struct caller_member {
     uint64_t number;
     int64_t accepted_at_us;
-    uint32_t group;
+    uint32_t group; /* its place on the page */
+    bool asked;     /* in the range, of the unit, a repeat */
+    uint8_t bits;
+    uint8_t key;
 };
 
 struct callers_list {
     int64_t from_us;
     int64_t to_us;
     uint32_t unit_id;
-    bool nothing;
     uint64_t min_calls;
     bool excluded_given;
     bool excluded;
     bool truncated;
-    uint64_t scanned;
+    uint64_t total;
     uint64_t repeat_tickets;
+    struct first_of page;          /* struct caller_group */
+    struct caller_member *members; /* of the page, by group and time */
+    size_t member_count;
+    size_t before; /* groups on earlier pages */
+    size_t at;     /* of the page */
+};
+
+/* While gathering: every ticket leads to its group. */
+struct callers_scan {
+    struct callers_list *list;
+    const struct ticket_rows *rows;
+    struct query_unit_filter units;
+    uint32_t *group_of; /* [slot of the row] number of the group + 1 */
     struct caller_group *groups;
     size_t group_count;
     size_t group_room;
-    struct caller_member *members; /* by group, then in the order of time */
-    size_t member_count;
-    size_t member_room;
-    struct u64_map group_at; /* ticket -> position of its group + 1 */
-    size_t at;
-
-    /* while gathering */
-    const struct reader *reader;
-    struct query_unit_filter units;
-    struct err *err;
 };
 
-static bool
-make_room(void **array, size_t *room, size_t count, size_t bytes)
+static const struct gathered_caller *
+caller_at(const struct callers_scan *scan, size_t slot)
 {
-    size_t wanted = *room == 0 ? 256 : *room * 2;
-    void *larger;
-
-    if (count < *room) {
-        return true;
-    }
-    larger = realloc(*array, wanted * bytes);
-    if (larger == NULL) {
-        return false;
-    }
-    *array = larger;
-    *room = wanted;
-    return true;
+    return (const struct gathered_caller *)ticket_rows_at(scan->rows, slot);
 }
 
+/* A repeat of the range and unit. */
+static bool
+is_asked(struct callers_scan *scan, const struct gathered_caller *caller)
+{
+    return caller->row.number != 0 && caller->previous != 0 &&
+           caller->row.at_us >= scan->list->from_us &&
+           caller->row.at_us < scan->list->to_us &&
+           query_unit_below(&scan->units, caller->row.unit_id);
+}
+
+/* A new group; 0: no memory. */
+static uint32_t
+group_new(struct callers_scan *scan, uint64_t root)
+{
+    if (scan->group_count == scan->group_room) {
+        size_t room = scan->group_room == 0 ? 1024 : scan->group_room * 2;
+        struct caller_group *larger =
+            realloc(scan->groups, room * sizeof(*larger));
+
+        if (larger == NULL) {
+            return 0;
+        }
+        scan->groups = larger;
+        scan->group_room = room;
+    }
+    scan->groups[scan->group_count] =
+        (struct caller_group){.root = root,
+                              .last_at_us = INT64_MIN,
+                              .number = (uint32_t)scan->group_count};
+    return (uint32_t)++scan->group_count;
+}
+
+/* The group of the repeat in `slot`: back to a ticket that has one already, or
+ * to the first of the chain, which begins a new one. What lies between joins
+ * it. */
 static struct caller_group *
-group_new(struct callers_list *list)
+join(struct callers_scan *scan, size_t slot)
 {
-    if (list->group_count == CALLERS_GROUPS_MAX ||
-        !make_room((void **)&list->groups, &list->group_room, list->group_count,
-                   sizeof(*list->groups))) {
-        list->truncated = true;
-        return NULL;
-    }
-    list->groups[list->group_count] = (struct caller_group){0};
-    return &list->groups[list->group_count++];
-}
-
-/* Put a ticket into a group, once. */
-static bool
-add_member(struct callers_list *list,
-           size_t group,
-           const struct ticket_state *state)
-{
-    uint64_t *at = u64_map_at(&list->group_at, state->number);
-
-    if (at == NULL || list->member_count == CALLERS_MEMBERS_MAX ||
-        !make_room((void **)&list->members, &list->member_room,
-                   list->member_count, sizeof(*list->members))) {
-        list->truncated = true;
-        return false;
-    }
-    *at = group + 1;
-    list->members[list->member_count++] = (struct caller_member){
-        state->number, state->accepted_at_us, (uint32_t)group};
-    list->groups[group].members++;
-    if (state->accepted_at_us >= list->groups[group].last_at_us) {
-        list->groups[group].last_at_us = state->accepted_at_us;
-        list->groups[group].last = state->number;
-    }
-    if (list->groups[group].first_at_us > state->accepted_at_us) {
-        list->groups[group].first_at_us = state->accepted_at_us;
-    }
-    list->groups[group].final_reply =
-        list->groups[group].final_reply ||
-        state->event_at_us[EVENT_KIND_FINAL_REPLY] != STATE_NEVER;
-    return true;
-}
-
-/* The chain of a repeat: back to a ticket already in a group, or to its first
- * one, which begins a new group. */
-static bool
-add_chain(struct callers_list *list, const struct ticket_state *repeat)
-{
-    uint64_t chain[CALLERS_CHAIN_MAX];
-    size_t count = 0;
-    uint64_t number = repeat->number;
-    uint64_t group = 0;
-
-    while (number != 0 && count < CALLERS_CHAIN_MAX && group == 0) {
-        struct ticket_state state;
-
-        group = u64_map_get(&list->group_at, number);
-        if (group != 0) {
-            break;
-        }
-        if (!reader_state(list->reader, number, &state, list->err)) {
-            break;
-        }
-        chain[count++] = number;
-        number = state.repeat_previous;
-    }
-    if (group == 0) {
-        struct caller_group *made = group_new(list);
-
-        if (made == NULL) {
-            return false;
-        }
-        made->root = count > 0 ? chain[count - 1] : repeat->number;
-        made->first_at_us = INT64_MAX;
-        made->last_at_us = INT64_MIN;
-        group = list->group_count;
-    }
-    while (count > 0) {
-        struct ticket_state state;
-
-        if (!reader_state(list->reader, chain[--count], &state, list->err) ||
-            !add_member(list, (size_t)group - 1, &state)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
-visit_ticket(void *data, int64_t accepted_at_us, uint64_t number)
-{
-    struct callers_list *list = data;
     struct caller_group *group;
-    struct ticket_state state;
-    struct tally tally;
-    uint64_t at;
+    size_t at = slot;
+    size_t back;
+    uint32_t number;
 
-    (void)accepted_at_us;
-    if (list->scanned++ == LIST_TOTAL_SCAN_MAX) {
-        list->truncated = true;
-        return false;
+    while (scan->group_of[at] == 0 &&
+           (back = gathered_repeated(scan->rows, caller_at(scan, at))) !=
+               GATHERED_CALLERS_MAX) {
+        at = back;
     }
-    if (!reader_state(list->reader, number, &state, list->err)) {
-        (void)err_set(list->err, ERR_CORRUPT, "a ticket's state is missing");
-        return false;
+    number = scan->group_of[at];
+    if (number == 0) {
+        number = group_new(scan, caller_at(scan, at)->row.number);
+        if (number == 0) {
+            return NULL;
+        }
     }
-    if (state.repeat_previous == 0 ||
-        !query_unit_below(&list->units, state.unit_id)) {
-        return true;
+    group = &scan->groups[number - 1];
+    for (at = slot; at != GATHERED_CALLERS_MAX && scan->group_of[at] == 0;
+         at = gathered_repeated(scan->rows, caller_at(scan, at))) {
+        const struct ticket_row *row = &caller_at(scan, at)->row;
+
+        scan->group_of[at] = number;
+        group->members++;
+        if (row->at_us > group->last_at_us) {
+            group->last_at_us = row->at_us;
+        }
     }
-    if (!add_chain(list, &state)) {
-        return false;
-    }
-    at = u64_map_get(&list->group_at, number);
-    if (at == 0) {
-        return true;
-    }
-    group = &list->groups[at - 1];
-    tally_state(&state, NULL, STATE_NEVER, &tally);
-    group->repeats += (uint32_t)(tally.accepted_set >> COUNTER_repeats & 1);
-    group->third_call = group->third_call ||
-                        (tally.accepted_set >> COUNTER_third_calls & 1) != 0;
-    group->burst =
-        group->burst || (tally.accepted_set >> COUNTER_bursts & 1) != 0;
-    group->settled = group->settled || state.repeat_settled;
-    if (group->key == REPEAT_KEY_NONE) {
-        group->key = state.repeat_key; /* of the newest: newest come first */
-    }
-    return true;
+    return group;
 }
 
 static int
@@ -263,33 +186,93 @@ by_group_and_time(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* Order members and groups, and leave out what was not asked for. */
-static void
-finish(struct callers_list *list)
+/* Count the groups that were asked for, and keep those of the page. */
+static bool
+choose_groups(struct callers_scan *scan)
 {
-    size_t kept = 0;
+    struct callers_list *list = scan->list;
+    bool fine = true;
 
+    for (size_t i = 0; fine && i < scan->group_count; i++) {
+        const struct caller_group *group = &scan->groups[i];
+        bool excluded = group->repeats == 0;
+
+        if (group->members >= list->min_calls &&
+            (!list->excluded_given || list->excluded == excluded)) {
+            list->total++;
+            list->repeat_tickets += group->repeats;
+            fine = first_of_add(&list->page, group);
+        }
+    }
+    first_of_sort(&list->page);
+    return fine;
+}
+
+/* The tickets of the groups on the page. */
+static bool
+gather_members(struct callers_scan *scan)
+{
+    struct callers_list *list = scan->list;
+    struct caller_group *page = (struct caller_group *)(void *)list->page.items;
+    uint32_t *place = calloc(scan->group_count + 1, sizeof(*place));
+    size_t room = 0;
+
+    for (size_t i = list->before; i < list->page.count; i++) {
+        page[i].first_member = (uint32_t)room;
+        room += page[i].members;
+        if (place != NULL) {
+            place[page[i].number + 1] = (uint32_t)i + 1;
+        }
+    }
+    list->members = calloc(room + 1, sizeof(*list->members));
+    if (place == NULL || list->members == NULL) {
+        free(place);
+        return false;
+    }
+    for (size_t i = 0; i < scan->rows->slot_count; i++) {
+        const struct gathered_caller *caller = caller_at(scan, i);
+        uint32_t on_page = place[scan->group_of[i]];
+
+        if (on_page != 0) {
+            list->members[list->member_count++] =
+                (struct caller_member){.number = caller->row.number,
+                                       .accepted_at_us = caller->row.at_us,
+                                       .group = on_page - 1,
+                                       .asked = is_asked(scan, caller),
+                                       .bits = caller->bits,
+                                       .key = caller->key};
+        }
+    }
+    free(place);
     if (list->member_count > 1) {
         qsort(list->members, list->member_count, sizeof(*list->members),
               by_group_and_time);
     }
-    for (size_t i = list->member_count; i > 0; i--) {
-        list->groups[list->members[i - 1].group].first_member =
-            (uint32_t)(i - 1);
-    }
-    for (size_t i = 0; i < list->group_count; i++) {
-        bool excluded = list->groups[i].repeats == 0;
+    return true;
+}
 
-        if (list->groups[i].members >= list->min_calls &&
-            (!list->excluded_given || list->excluded == excluded)) {
-            list->repeat_tickets += list->groups[i].repeats;
-            list->groups[kept++] = list->groups[i];
+static bool
+gather(struct callers_scan *scan)
+{
+    scan->group_of =
+        calloc(scan->rows->slot_count + 1, sizeof(*scan->group_of));
+    if (scan->group_of == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < scan->rows->slot_count; i++) {
+        const struct gathered_caller *caller = caller_at(scan, i);
+        struct caller_group *group;
+
+        if (!is_asked(scan, caller)) {
+            continue;
         }
+        group = join(scan, i);
+        if (group == NULL) {
+            return false;
+        }
+        group->repeats += (caller->bits & GATHERED_COUNTED) != 0;
     }
-    list->group_count = kept;
-    if (kept > 1) {
-        qsort(list->groups, kept, sizeof(*list->groups), most_calls_first);
-    }
+    return choose_groups(scan) && gather_members(scan);
 }
 
 static enum err_code
@@ -302,11 +285,12 @@ callers_open(void *state,
     struct callers_list *list = state;
     struct params from_cursor = {.items = {{SPAN_LITERAL("cursor"), cursor}},
                                  .count = 1};
-    uint64_t at;
+    struct callers_scan scan = {.list = list};
+    struct gathered *own = NULL;
+    const struct gathered *gathered;
+    uint64_t before;
     bool known;
 
-    list->reader = reader;
-    list->err = err;
     if (params_range(request->params, &list->from_us, &list->to_us, err) !=
             ERR_OK ||
         params_uint(request->params, "min_calls", 2, 1000,
@@ -314,24 +298,31 @@ callers_open(void *state,
                     err) != ERR_OK ||
         params_switch(request->params, "excluded", &list->excluded_given,
                       &list->excluded, err) != ERR_OK ||
-        params_uint(&from_cursor, "cursor", 1, CALLERS_GROUPS_MAX, 0, &at,
+        params_uint(&from_cursor, "cursor", 1, CALLERS_GROUPS_MAX, 0, &before,
                     err) != ERR_OK) {
         return err->code;
     }
+    list->before = (size_t)before;
+    first_of_init(&list->page, sizeof(struct caller_group),
+                  list_rows_to(request, list->before), most_calls_first);
     query_unit(reader, request->dictionary, params_get(request->params, "unit"),
                &list->unit_id, &known);
-    if (known) {
-        query_unit_filter_init(&list->units, reader, list->unit_id);
-        if (reader_tickets(reader, list->from_us, list->to_us, 0, 0, true,
-                           visit_ticket, list, err) != ERR_OK) {
-            return err->code;
+    gathered = known ? list_gathered(request, reader, &own, err) : NULL;
+    if (gathered != NULL) {
+        scan.rows = &gathered->callers;
+        list->truncated = gathered->callers_cut;
+        query_unit_filter_init(&scan.units, reader, list->unit_id);
+        if (!gather(&scan)) {
+            (void)err_set(err, ERR_NO_MEMORY, "repeat callers");
         }
     }
-    if (err->code == ERR_OK) {
-        finish(list);
-        list->at =
-            (size_t)at < list->group_count ? (size_t)at : list->group_count;
+    if (list->before > list->page.count) {
+        list->before = list->page.count;
     }
+    list->at = list->before;
+    free(scan.group_of);
+    free(scan.groups);
+    gathered_free(&own);
     return err->code;
 }
 
@@ -346,9 +337,9 @@ callers_columns(const void *state, size_t *count)
 /* ---- rows ---- */
 
 static const char *
-key_word(enum repeat_key key)
+key_word(unsigned key)
 {
-    switch (key) {
+    switch ((enum repeat_key)key) {
     case REPEAT_KEY_NONE:
         break;
     case REPEAT_KEY_CUSTOMER:
@@ -370,28 +361,37 @@ struct callers_words {
     struct span units[LIST_WORDS_MAX];
     uint32_t unit_ids[LIST_WORDS_MAX];
     size_t unit_count;
+    int64_t first_at_us;
+    uint8_t bits; /* of the tickets that were asked for, all together */
+    uint8_t key;  /* of the newest of those */
+    bool final_reply;
 };
 
 static enum err_code
-gather_words(const struct callers_list *list,
-             const struct caller_group *group,
+gather_words(const struct caller_group *group,
+             const struct caller_member *members,
              const struct reader *reader,
              struct callers_words *out,
              struct record *last,
              struct ticket_state *last_state,
              struct err *err)
 {
-    out->id_count = 0;
-    out->unit_count = 0;
+    *out = (struct callers_words){.first_at_us = members[0].accepted_at_us};
     for (uint32_t i = 0; i < group->members; i++) {
-        uint64_t number = list->members[group->first_member + i].number;
         size_t seen = 0;
 
-        if (!reader_state(reader, number, last_state, err) ||
+        if (!reader_state(reader, members[i].number, last_state, err) ||
             reader_record(reader, last_state->record_seq, last, err) !=
                 ERR_OK) {
             return err_set(err, ERR_CORRUPT, "a ticket's state is missing");
         }
+        if (members[i].asked) {
+            out->bits |= members[i].bits;
+            out->key = members[i].key;
+        }
+        out->final_reply =
+            out->final_reply ||
+            last_state->event_at_us[EVENT_KIND_FINAL_REPLY] != STATE_NEVER;
         if (out->id_count < LIST_WORDS_MAX) {
             out->ids[out->id_count++] = last->ticket.id;
         }
@@ -422,23 +422,25 @@ put_row(const struct caller_group *group,
     const struct ticket *ticket = &last->ticket;
     enum mask_role role = request->role;
 
-    list_text(w, span_of(key_word(group->key)));
+    list_text(w, span_of(key_word(words->key)));
     list_int(w, group->members);
     list_int(w, group->repeats);
     list_text(w, reader_name(reader, state->matter_id));
     list_text(w, span_of(ticket_category_wire(state->category)));
-    list_time(w, group->first_at_us);
+    list_time(w, words->first_at_us);
     list_time(w, group->last_at_us);
     list_words(w, words->ids, words->id_count);
     list_words(w, words->units, words->unit_count);
     list_text(w, span_of(query_life_wire(query_life_of(state, STATE_NEVER))));
-    list_bool(w, group->final_reply);
-    list_bool(w, group->third_call);
-    list_bool(w, group->burst);
+    list_bool(w, words->final_reply);
+    list_bool(w, (words->bits & GATHERED_THIRD_CALL) != 0);
+    list_bool(w, (words->bits & GATHERED_BURST) != 0);
     if (group->repeats > 0) {
         list_none(w);
     } else {
-        list_text(w, span_of(group->settled ? "final_reply" : "threshold"));
+        list_text(w,
+                  span_of((words->bits & GATHERED_SETTLED) != 0 ? "final_reply"
+                                                                : "threshold"));
     }
     list_text(w, mask_field(role, MASK_PHONE, ticket->caller, scratch));
     list_text(w, mask_field(role, MASK_CUSTOMER, ticket->customer, scratch));
@@ -462,14 +464,15 @@ callers_fill(void *state,
         return err_set(err, ERR_NO_MEMORY, "list");
     }
     buf_init(&scratch, TICKET_TEXT_BYTES_MAX);
-    for (size_t rows = 0; rows < rows_max && list->at < list->group_count;
+    for (size_t rows = 0; rows < rows_max && list->at < list->page.count;
          rows++) {
-        const struct caller_group *group = &list->groups[list->at];
+        const struct caller_group *group =
+            (const struct caller_group *)(void *)list->page.items + list->at;
         struct ticket_state last_state;
         struct record last;
 
-        if (gather_words(list, group, reader, words, &last, &last_state, err) !=
-            ERR_OK) {
+        if (gather_words(group, list->members + group->first_member, reader,
+                         words, &last, &last_state, err) != ERR_OK) {
             break;
         }
         put_row(group, words, &last, &last_state, request, reader, &scratch,
@@ -478,7 +481,7 @@ callers_fill(void *state,
     }
     buf_release(&scratch);
     free(words);
-    *more = list->at < list->group_count;
+    *more = list->at < list->total;
     return err->code;
 }
 
@@ -500,7 +503,7 @@ callers_put_totals(const void *state,
 
     (void)reader;
     json_put_uint(json, list->truncated ? "total_at_least" : "total",
-                  list->group_count);
+                  list->total);
     json_put_uint(json, "repeat_tickets", list->repeat_tickets);
 }
 
@@ -509,15 +512,15 @@ callers_close(void *state)
 {
     struct callers_list *list = state;
 
-    free(list->groups);
+    first_of_release(&list->page);
     free(list->members);
-    u64_map_release(&list->group_at);
 }
 
 const struct list_source repeat_callers_source = {
     .name = "repeat-callers",
     .chinese = "重复致电",
     .params = caller_params,
+    .thread = LIST_ON_GATHERER,
     .state_bytes = sizeof(struct callers_list),
     .open = callers_open,
     .columns = callers_columns,

@@ -12,6 +12,7 @@
 #include "server/serve/export.h"
 #include "server/serve/facts.h"
 #include "server/serve/http.h"
+#include "server/serve/list_worker.h"
 #include "server/serve/lists.h"
 #include "server/serve/openapi.h"
 #include "server/serve/problem.h"
@@ -48,6 +49,8 @@ struct list_route {
 struct serve_routes {
     struct http_server *http;
     struct serve_context context;
+    struct list_worker *scanner; /* NULL: without a loop */
+    struct list_worker *gatherer;
     struct exports *exports;
     struct report_route *report;
     struct stream_hub *stream; /* NULL: without a loop */
@@ -55,6 +58,21 @@ struct serve_routes {
 };
 
 /* ---- lists ---- */
+
+/* NULL: the page is written on the loop. */
+static struct list_worker *
+worker_of(const struct list_route *route)
+{
+    switch (route->source->thread) {
+    case LIST_ON_LOOP:
+        break;
+    case LIST_ON_SCANNER:
+        return route->routes->scanner;
+    case LIST_ON_GATHERER:
+        return route->routes->gatherer;
+    }
+    return NULL;
+}
 
 static void
 list_page_handler(struct http_request *http, void *user)
@@ -65,6 +83,10 @@ list_page_handler(struct http_request *http, void *user)
     struct buf body;
     struct err err = {0};
 
+    if (worker_of(route) != NULL) {
+        list_worker_page(worker_of(route), http, route->source);
+        return;
+    }
     answer_request(&route->routes->context, http, &params, &request);
     buf_init(&body, LIST_PAGE_BYTES_MAX);
     if (list_page(route->source, &request, &body, &err) == ERR_OK) {
@@ -323,7 +345,12 @@ serve_routes_new(struct http_server *http,
     }
     routes->http = http;
     routes->context = *context;
-    if (exports_new(&routes->context, &routes->exports, err) != ERR_OK ||
+    if (list_worker_new(&routes->context, false, &routes->scanner, err) !=
+            ERR_OK ||
+        list_worker_new(&routes->context, true, &routes->gatherer, err) !=
+            ERR_OK ||
+        exports_new(&routes->context, routes->gatherer, &routes->exports,
+                    err) != ERR_OK ||
         report_route_new(http, &routes->context, &routes->report, err) !=
             ERR_OK ||
         (context->events != NULL &&
@@ -391,6 +418,8 @@ serve_routes_free(struct serve_routes **routes)
         return;
     }
     report_route_free(&(*routes)->report);
+    list_worker_free(&(*routes)->scanner);
+    list_worker_free(&(*routes)->gatherer); /* before the exports: their jobs */
     exports_free(&(*routes)->exports);
     stream_hub_free(&(*routes)->stream);
     free(*routes);

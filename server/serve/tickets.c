@@ -335,6 +335,7 @@ const struct list_source tickets_source = {
     .name = "tickets",
     .chinese = "工单",
     .params = ticket_filter_params,
+    .thread = LIST_ON_SCANNER,
     .state_bytes = sizeof(struct tickets_list),
     .open = tickets_open,
     .columns = tickets_columns,

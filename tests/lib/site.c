@@ -25,6 +25,7 @@ enum { SITE_ANSWER_BYTES_MAX = 8 * 1024 * 1024, SITE_READ_BYTES = 64 * 1024 };
 
 struct site {
     struct ledger_fixture ledger;
+    struct changes *changes;
     struct event_base *base;
     struct http_server *server;
     struct serve_routes *routes;
@@ -95,6 +96,9 @@ site_set_up(void **state)
 
     assert_non_null(site);
     fixture_open(&site->ledger, FIXTURE_MAP_BYTES);
+    site->changes = changes_new();
+    assert_non_null(site->changes);
+    ledger_watch(site->ledger.ledger, site->changes);
     fill(&site->ledger);
     site->base = event_base_new();
     assert_non_null(site->base);
@@ -102,6 +106,8 @@ site_set_up(void **state)
                      ERR_OK);
     context = (struct serve_context){.store = site->ledger.store,
                                      .events = site->base,
+                                     .base = site->base,
+                                     .changes = site->changes,
                                      .ids = ledger_ids(site->ledger.ledger),
                                      .dictionary = dictionary_of,
                                      .data = site};
@@ -133,6 +139,7 @@ site_tear_down(void **state)
     (void)close(site->stop_pipe[0]);
     (void)close(site->stop_pipe[1]);
     fixture_close(&site->ledger);
+    changes_free(&site->changes);
     free(site);
     return 0;
 }
