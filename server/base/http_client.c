@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "server/base/buf.h"
+#include "server/base/tls_client.h"
 
 enum { HOST_BYTES = 256, PREFIX_BYTES = 512, READ_BYTES = 64 * 1024 };
 
@@ -22,8 +23,11 @@ struct http_client {
     char prefix[PREFIX_BYTES]; /* "" or "/x", no slash at the end */
     char token[HTTP_CLIENT_TOKEN_BYTES_MAX + 1];
     bool host_is_ipv6;
+    bool is_https;
     unsigned wait_s;
-    int fd; /* -1: not connected */
+    int fd;                  /* -1: not connected */
+    struct tls_trust *trust; /* https; NULL: not read yet */
+    struct tls_client *tls;  /* NULL: in the open */
     struct buf in;
     struct buf body; /* of a chunked answer */
 };
@@ -43,7 +47,9 @@ static enum err_code
 bad_url(struct err *err, const char *url, const char *what)
 {
     return err_set(err, ERR_BAD_VALUE,
-                   "%s in \"%.200s\"; write http://HOST:PORT", what, url);
+                   "%s in \"%.200s\"; write http://HOST:PORT or "
+                   "https://HOST:PORT",
+                   what, url);
 }
 
 static bool
@@ -93,14 +99,12 @@ parse_url(struct http_client *client, const char *url, struct err *err)
     struct span host;
     size_t slash;
 
-    if (strncasecmp(url, "https://", 8) == 0) {
-        return bad_url(err, url, "https is not spoken here");
+    client->is_https = strncasecmp(url, "https://", 8) == 0;
+    if (!client->is_https && strncasecmp(url, "http://", 7) != 0) {
+        return bad_url(err, url, "no http:// or https://");
     }
-    if (strncasecmp(url, "http://", 7) != 0) {
-        return bad_url(err, url, "no http://");
-    }
-    rest.data += 7;
-    rest.bytes -= 7;
+    rest.data += client->is_https ? 8 : 7;
+    rest.bytes -= client->is_https ? 8 : 7;
     slash = span_find(rest, SPAN_LITERAL("/"), 0);
     host = rest;
     if (slash != SIZE_MAX) {
@@ -137,7 +141,8 @@ parse_url(struct http_client *client, const char *url, struct err *err)
         return bad_url(err, url, "no host");
     }
     if (rest.bytes == 0) {
-        (void)snprintf(client->port, sizeof(client->port), "80");
+        (void)snprintf(client->port, sizeof(client->port), "%s",
+                       client->is_https ? "443" : "80");
         return ERR_OK;
     }
     if (rest.data[0] != ':') {
@@ -177,9 +182,20 @@ http_client_new(const char *url,
     return ERR_OK;
 }
 
+enum err_code
+http_client_trust(struct http_client *client,
+                  const char *ca_path,
+                  struct err *err)
+{
+    tls_trust_free(&client->trust);
+    return client->is_https ? tls_trust_new(ca_path, &client->trust, err)
+                            : ERR_OK;
+}
+
 static void
 hang_up(struct http_client *client)
 {
+    tls_client_free(&client->tls);
     if (client->fd >= 0) {
         (void)close(client->fd);
         client->fd = -1;
@@ -193,6 +209,7 @@ http_client_free(struct http_client **client)
         return;
     }
     hang_up(*client);
+    tls_trust_free(&(*client)->trust);
     buf_release(&(*client)->in);
     buf_release(&(*client)->body);
     free(*client);
@@ -207,9 +224,10 @@ failed(const struct http_client *client,
        const char *what,
        struct err *err)
 {
-    return err_set(err, code, "http://%s%s%s:%s: %s",
-                   client->host_is_ipv6 ? "[" : "", client->host,
-                   client->host_is_ipv6 ? "]" : "", client->port, what);
+    return err_set(err, code, "http%s://%s%s%s:%s: %s",
+                   client->is_https ? "s" : "", client->host_is_ipv6 ? "[" : "",
+                   client->host, client->host_is_ipv6 ? "]" : "", client->port,
+                   what);
 }
 
 static int
@@ -242,6 +260,21 @@ connect_to(const struct http_client *client, const struct addrinfo *address)
 }
 
 static enum err_code
+secure(struct http_client *client, struct err *err)
+{
+    struct err why = {0};
+
+    if ((client->trust == NULL &&
+         tls_trust_new(NULL, &client->trust, &why) != ERR_OK) ||
+        tls_client_open(client->trust, client->fd, client->host, &client->tls,
+                        &why) != ERR_OK) {
+        hang_up(client);
+        return failed(client, why.code, why.detail, err);
+    }
+    return ERR_OK;
+}
+
+static enum err_code
 dial(struct http_client *client, struct err *err)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC,
@@ -263,7 +296,7 @@ dial(struct http_client *client, struct err *err)
                                            : strerror(errno),
                       err);
     }
-    return ERR_OK;
+    return client->is_https ? secure(client, err) : ERR_OK;
 }
 
 /* False when the other side takes no more; it may have answered already. */
@@ -271,7 +304,8 @@ static bool
 send_all(const struct http_client *client, struct span bytes)
 {
     while (bytes.bytes > 0) {
-        ssize_t sent = send(client->fd, bytes.data, bytes.bytes, MSG_NOSIGNAL);
+        ssize_t sent =
+            tls_client_write(client->tls, client->fd, bytes.data, bytes.bytes);
 
         if (sent < 0 && errno == EINTR) {
             continue;
@@ -318,6 +352,17 @@ send_request(struct http_client *client,
 
 /* --- the answer --------------------------------------------------------- */
 
+static enum err_code
+cut_off(const struct http_client *client, struct err *err)
+{
+    return failed(client, ERR_IO,
+                  client->in.bytes == 0 && !client->is_https
+                      ? "the connection ended without an answer; a server with "
+                        "a certificate wants https://"
+                      : "the connection ended before the answer did",
+                  err);
+}
+
 enum got { GOT_BYTES, GOT_END, GOT_ERROR };
 
 static enum got
@@ -331,8 +376,12 @@ read_more(struct http_client *client, struct err *err)
         return GOT_ERROR;
     }
     do {
-        got = recv(client->fd, room, READ_BYTES, 0);
+        got = tls_client_read(client->tls, client->fd, room, READ_BYTES);
     } while (got < 0 && errno == EINTR);
+    if (got < 0 && errno == ECONNRESET) {
+        (void)cut_off(client, err);
+        return GOT_ERROR;
+    }
     if (got < 0) {
         (void)failed(client, errno == EAGAIN ? ERR_BUSY : ERR_IO,
                      errno == EAGAIN ? "no answer in time" : strerror(errno),
@@ -341,13 +390,6 @@ read_more(struct http_client *client, struct err *err)
     }
     buf_grow(&client->in, (size_t)got);
     return got > 0 ? GOT_BYTES : GOT_END;
-}
-
-static enum err_code
-cut_off(const struct http_client *client, struct err *err)
-{
-    return failed(client, ERR_IO, "the connection ended before the answer did",
-                  err);
 }
 
 static enum err_code

@@ -1,8 +1,8 @@
 /*
  * http_client: one request after another to one server, waiting for each.
  *
- * Plain HTTP/1.1 over one kept connection. For commands that talk to a running
- * suqiu; no TLS, no proxies, no redirects.
+ * HTTP/1.1 over one kept connection, in the open or over TLS. For commands that
+ * talk to a running suqiu; no proxies, no redirects.
  */
 #ifndef BASE_HTTP_CLIENT_H
 #define BASE_HTTP_CLIENT_H
@@ -31,8 +31,9 @@ struct http_client_answer {
 };
 
 /*
- *   url     "http://HOST[:PORT][/PREFIX]", HOST a name, an IPv4 address or an
- *           IPv6 address in brackets; the port is 80 unless given
+ *   url     "http://HOST[:PORT][/PREFIX]" or "https://...", HOST a name, an
+ * IPv4 address or an IPv6 address in brackets; the port is 80 or 443 unless
+ *           given
  *   wait_s  > 0: how long to wait for the connection and for each read or write
  *   out     given: http_client_free. Nothing is connected yet.
  *
@@ -42,6 +43,15 @@ enum err_code http_client_new(const char *url,
                               unsigned wait_s,
                               struct http_client **out,
                               struct err *err) MUST_CHECK;
+/*
+ * Over https trust the certificates of this file alone (tls_trust_new); without
+ * this call, or with "", those of the system. Before the first request.
+ *
+ * Errors  those of tls_trust_new
+ */
+enum err_code http_client_trust(struct http_client *client,
+                                const char *ca_path,
+                                struct err *err) MUST_CHECK;
 /* Show this token with every request from now on: at most
  * HTTP_CLIENT_TOKEN_BYTES_MAX bytes, copied. */
 void http_client_set_token(struct http_client *client, const char *token);
@@ -62,7 +72,8 @@ struct http_client_request {
  * for requests that may be repeated.
  *
  * Errors  NOT_FOUND (no such host), IO (refused, cut off, no HTTP), BUSY (no
- *         answer in time), TOO_LONG, NO_MEMORY; the detail names host and port
+ *         answer in time), BAD_VALUE (a certificate that is not accepted),
+ *         TOO_LONG, NO_MEMORY; the detail names host and port
  */
 enum err_code http_client_send(struct http_client *client,
                                const struct http_client_request *request,

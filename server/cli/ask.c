@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/access/secret.h"
 #include "server/base/clock.h"
 #include "server/base/http_client.h"
 #include "server/cli/cli.h"
@@ -26,28 +25,6 @@ static const struct dictionary *
 tell_dictionary(void *data)
 {
     return ((struct ask *)data)->dictionary;
-}
-
-static enum err_code
-open_server(struct ask *ask,
-            const struct config *config,
-            const char *url,
-            unsigned wait_s,
-            struct err *err)
-{
-    char token[CLI_TOKEN_BYTES];
-
-    ask->where = url;
-    if (cli_token(config, token, err) != ERR_OK) {
-        return err->code;
-    }
-    if (http_client_new(url, wait_s, &ask->client, err) == ERR_OK) {
-        http_client_set_token(ask->client, token);
-    } else if (err->code == ERR_BAD_VALUE) {
-        err->code = ERR_USAGE;
-    }
-    secret_forget(token, sizeof(token));
-    return err->code;
 }
 
 static enum err_code
@@ -82,7 +59,8 @@ ask_open(const struct config *config,
         url = ASK_URL_DEFAULT;
     }
     if (url != NULL) {
-        (void)!open_server(ask, config, url, wait_s, err);
+        ask->where = url;
+        (void)!cli_client(config, url, wait_s, &ask->client, err);
     } else {
         (void)!open_directory(ask, config, err);
     }

@@ -16,14 +16,14 @@
 struct ask;
 
 /*
- *   config  data, dict, token_file and others; borrowed until ask_close
+ *   config  data, dict, token_file, ca and others; borrowed until ask_close
  *   url     the server; NULL: the directory of --data, or ASK_URL_DEFAULT when
  *           there is none
  *   wait_s  how long to wait for a server, > 0
  *   out     given: ask_close. With a directory the tables are built here (about
  *           a second); with a URL nothing is connected yet.
  *
- * Errors  USAGE (the URL); those of cli_token, store_open, open_dictionary
+ * Errors  those of cli_client, store_open, open_dictionary
  */
 enum err_code ask_open(const struct config *config,
                        const char *url,

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/access/secret.h"
 #include "server/access/tokens.h"
+#include "server/base/http_client.h"
 #include "server/base/log.h"
 
 enum { HELP_BYTES_MAX = 256 * 1024 };
@@ -79,6 +81,31 @@ cli_token(const struct config *config,
     return config->token_file[0] != '\0'
                ? token_file_read(config->token_file, out, err)
                : ERR_OK;
+}
+
+enum err_code
+cli_client(const struct config *config,
+           const char *url,
+           unsigned wait_s,
+           struct http_client **out,
+           struct err *err)
+{
+    char token[CLI_TOKEN_BYTES];
+
+    if (cli_token(config, token, err) != ERR_OK) {
+        return err->code;
+    }
+    if (http_client_new(url, wait_s, out, err) != ERR_OK) {
+        if (err->code == ERR_BAD_VALUE) {
+            err->code = ERR_USAGE;
+        }
+    } else if (http_client_trust(*out, config->ca, err) == ERR_OK) {
+        http_client_set_token(*out, token);
+    } else {
+        http_client_free(out);
+    }
+    secret_forget(token, sizeof(token));
+    return err->code;
 }
 
 static int

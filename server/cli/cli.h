@@ -15,6 +15,8 @@
 #include "analyzers/err.h"
 #include "server/base/config.h"
 
+struct http_client; /* server/base/http_client.h */
+
 /* Exit codes; scripts depend on them. */
 enum cli_exit {
     CLI_FINE = 0,
@@ -65,6 +67,18 @@ enum { CLI_TOKEN_BYTES = 64 };
 enum err_code cli_token(const struct config *config,
                         char out[CLI_TOKEN_BYTES],
                         struct err *err) MUST_CHECK;
+
+/*
+ * A client of the server at `url` that shows the token of --token-file and,
+ * over https, trusts --ca. out     given: http_client_free; nothing is
+ * connected yet Errors  USAGE (the URL); those of cli_token and
+ * http_client_trust
+ */
+enum err_code cli_client(const struct config *config,
+                         const char *url,
+                         unsigned wait_s,
+                         struct http_client **out,
+                         struct err *err) MUST_CHECK;
 
 /* Print all of `buf` on standard output; CLI_FINE or CLI_FAILED (told). */
 int cli_put_out(const struct buf *buf);

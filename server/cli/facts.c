@@ -60,18 +60,15 @@ read_file(const char *path, char **out, size_t *bytes, struct err *err)
 static enum err_code
 put_facts(const struct config *config, const char *path, struct err *err)
 {
-    char token[CLI_TOKEN_BYTES];
     struct http_client *client = NULL;
     struct http_client_request request = {
         .method = "PUT", .path = "/v1/facts", .type = "application/json"};
     struct http_client_answer answer;
     char *data = NULL;
 
-    if (cli_token(config, token, err) == ERR_OK &&
-        read_file(path, &data, &request.body.bytes, err) == ERR_OK &&
-        http_client_new(flag_to != NULL ? flag_to : "http://127.0.0.1:9559",
-                        HTTP_CLIENT_WAIT_S_DEFAULT, &client, err) == ERR_OK) {
-        http_client_set_token(client, token);
+    if (read_file(path, &data, &request.body.bytes, err) == ERR_OK &&
+        cli_client(config, flag_to != NULL ? flag_to : "http://127.0.0.1:9559",
+                   HTTP_CLIENT_WAIT_S_DEFAULT, &client, err) == ERR_OK) {
         request.body.data = data;
         if (http_client_send(client, &request, &answer, err) == ERR_OK &&
             answer.status / 100 != 2) {

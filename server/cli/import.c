@@ -24,8 +24,8 @@ static const struct config_flag import_flags[] = {
      .value_name = "URL",
      .value = &flag_to,
      .sentence = "send the records to a running server: "
-                 "http://127.0.0.1:9559, or tcp://127.0.0.1:9560, its feed "
-                 "(JSON lines only)"},
+                 "http://127.0.0.1:9559 (https:// over TLS), or "
+                 "tcp://127.0.0.1:9560 (tls://), its feed (JSON lines only)"},
     {.name = "errors",
      .value_name = "N",
      .value = &flag_errors,
@@ -310,19 +310,10 @@ open_intake(struct run *run, struct err *err)
 static enum err_code
 run_import(struct run *run, struct err *err)
 {
-    char token[CLI_TOKEN_BYTES];
-
     if (flag_to != NULL) {
-        if (cli_token(&run->config, token, err) != ERR_OK) {
-            return err->code;
-        }
-        if (http_client_new(flag_to, HTTP_CLIENT_WAIT_S_DEFAULT, &run->client,
-                            err) != ERR_OK) {
-            err->code = ERR_USAGE;
-            return err->code;
-        }
-        http_client_set_token(run->client, token);
-        if (look_at_files(run, err) != ERR_OK ||
+        if (cli_client(&run->config, flag_to, HTTP_CLIENT_WAIT_S_DEFAULT,
+                       &run->client, err) != ERR_OK ||
+            look_at_files(run, err) != ERR_OK ||
             upload_new(run->client, run->config.feed_line_bytes_max,
                        &run->report, &run->upload, err) != ERR_OK) {
             return err->code;
@@ -392,9 +383,9 @@ cmd_import(int argc, char **argv)
         uint64_t refused = 0;
 
         if (cli_token(&run.config, token, &err) != ERR_OK ||
-            import_feed_run(flag_to, token[0] != '\0' ? token : NULL, run.paths,
-                            run.path_count, run.errors_max, &refused,
-                            &err) != ERR_OK) {
+            import_feed_run(flag_to, token[0] != '\0' ? token : NULL,
+                            run.config.ca, run.paths, run.path_count,
+                            run.errors_max, &refused, &err) != ERR_OK) {
             return cli_fail(&err);
         }
         return refused > 0 ? CLI_NO : CLI_FINE;

@@ -1,4 +1,4 @@
-/* suqiu import --to tcp://HOST:PORT: lines over the feed. */
+/* suqiu import --to tcp://HOST:PORT or tls://HOST:PORT: lines over the feed. */
 #include "server/cli/import_feed.h"
 
 #include <errno.h>
@@ -8,11 +8,14 @@
 #include <string.h>
 
 #include "server/base/progress.h"
+#include "server/base/tls_client.h"
 #include "server/ingest/feed_send.h"
 
 enum { FEED_URL_BYTES_MAX = 300, FEED_READ_STEP_BYTES = 1 << 20 };
 
 static const char feed_scheme[] = "tcp://";
+static const char secure_scheme[] = "tls://";
+_Static_assert(sizeof(feed_scheme) == sizeof(secure_scheme), "split_url");
 
 struct feed_run {
     struct progress progress;
@@ -21,13 +24,21 @@ struct feed_run {
     uint64_t errors;
 };
 
+static bool
+is_secure(const char *url)
+{
+    return strncmp(url, secure_scheme, sizeof(secure_scheme) - 1) == 0;
+}
+
 bool
 import_feed_url(const char *url)
 {
-    return strncmp(url, feed_scheme, sizeof(feed_scheme) - 1) == 0;
+    return is_secure(url) ||
+           strncmp(url, feed_scheme, sizeof(feed_scheme) - 1) == 0;
 }
 
-/* Cut "tcp://HOST:PORT" into its parts; an IPv6 host stands in brackets. */
+/* Cut "tcp://HOST:PORT" or "tls://..." into its parts; an IPv6 host stands in
+ * brackets. */
 static enum err_code
 split_url(const char *url,
           char room[FEED_URL_BYTES_MAX],
@@ -42,7 +53,9 @@ split_url(const char *url,
     if (colon == NULL || colon == room || colon[1] == '\0' ||
         strspn(colon + 1, "0123456789") != strlen(colon + 1)) {
         return err_set(err, ERR_USAGE,
-                       "--to \"%.80s\": write it as tcp://127.0.0.1:9560", url);
+                       "--to \"%.80s\": write it as tcp://127.0.0.1:9560 or "
+                       "tls://HOST:9560",
+                       url);
     }
     *colon = '\0';
     out->port = colon + 1;
@@ -118,6 +131,7 @@ show_progress(void *data, uint64_t acknowledged)
 enum err_code
 import_feed_run(const char *url,
                 const char *token,
+                const char *ca_path,
                 char **paths,
                 int path_count,
                 uint64_t errors_max,
@@ -131,10 +145,13 @@ import_feed_run(const char *url,
                                         .progress = show_progress,
                                         .data = &run};
     struct feed_send_counts counts = {0};
+    struct tls_trust *trust = NULL;
 
-    if (split_url(url, room, &options, err) != ERR_OK) {
+    if (split_url(url, room, &options, err) != ERR_OK ||
+        (is_secure(url) && tls_trust_new(ca_path, &trust, err) != ERR_OK)) {
         return err->code;
     }
+    options.trust = trust;
     progress_start(&run.progress, "feed", 0);
     for (int i = 0; i < path_count && err->code == ERR_OK; i++) {
         size_t bytes;
@@ -148,6 +165,7 @@ import_feed_run(const char *url,
         free(data);
     }
     progress_stop(&run.progress);
+    tls_trust_free(&trust);
     *refused = counts.refused;
     (void)printf("sent %" PRIu64 " lines, acknowledged %" PRIu64
                  ", refused %" PRIu64 "\n",

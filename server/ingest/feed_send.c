@@ -10,15 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "server/base/buf.h"
+#include "server/base/tls_client.h"
 
 enum {
     FEED_SEND_BYTES = 256 * 1024,       /* in one system call */
     FEED_SEND_ANSWER_BYTES_MAX = 65536, /* one line of the server */
     FEED_SEND_READ_BYTES = 16 * 1024,
-    FEED_SEND_TOKEN_BYTES = 300
+    FEED_SEND_TOKEN_BYTES = 300,
+    FEED_SEND_HANDSHAKE_S = 30
 };
 
 struct sender {
@@ -30,9 +33,32 @@ struct sender {
     struct err *err;       /* the server's reason for closing */
     bool needs_line_end;   /* the last line lacks one */
     bool shut;             /* everything is sent */
+    bool answered;         /* with anything */
     struct buf answers;
+    struct tls_client *tls; /* NULL: in the open */
     int fd;
 };
+
+/* Shake hands when the feed is asked for over TLS. */
+static enum err_code
+secure(struct sender *sender, struct err *err)
+{
+    const struct feed_send_options *options = sender->options;
+    const struct timeval wait = {.tv_sec = FEED_SEND_HANDSHAKE_S};
+    struct err why = {0};
+
+    if (options->trust == NULL) {
+        return ERR_OK;
+    }
+    (void)setsockopt(sender->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    (void)setsockopt(sender->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+    if (tls_client_open(options->trust, sender->fd, options->host, &sender->tls,
+                        &why) != ERR_OK) {
+        return err_set(err, why.code, "the feed at %s port %s: %s",
+                       options->host, options->port, why.detail);
+    }
+    return ERR_OK;
+}
 
 static enum err_code
 open_connection(struct sender *sender, struct err *err)
@@ -66,6 +92,10 @@ open_connection(struct sender *sender, struct err *err)
                        "server running?",
                        sender->options->host, sender->options->port,
                        strerror(errno));
+    }
+    if (secure(sender, err) != ERR_OK) {
+        (void)close(sender->fd);
+        return err->code;
     }
     (void)fcntl(sender->fd, F_SETFL, O_NONBLOCK);
     return ERR_OK;
@@ -129,14 +159,18 @@ static bool
 read_answers(struct sender *sender)
 {
     char room[FEED_SEND_READ_BYTES];
-    ssize_t got = recv(sender->fd, room, sizeof(room), 0);
+    ssize_t got;
 
-    if (got > 0) {
+    do {
+        got = tls_client_read(sender->tls, sender->fd, room, sizeof(room));
+        if (got <= 0) {
+            return got < 0 && (errno == EAGAIN || errno == EINTR);
+        }
+        sender->answered = true;
         buf_put(&sender->answers, room, (size_t)got);
         take_answers(sender);
-        return !sender->answers.failed;
-    }
-    return got < 0 && (errno == EAGAIN || errno == EINTR);
+    } while (!sender->answers.failed && tls_client_pending(sender->tls) > 0);
+    return !sender->answers.failed;
 }
 
 static bool
@@ -152,12 +186,12 @@ send_some(struct sender *sender)
         next = sender->rest = SPAN_LITERAL("\n");
     }
     if (next.bytes == 0) {
-        sender->shut = true;
-        return shutdown(sender->fd, SHUT_WR) == 0;
+        sender->shut = tls_client_shut(sender->tls, sender->fd);
+        return sender->shut || errno == EAGAIN;
     }
-    sent = send(sender->fd, next.data,
-                next.bytes < FEED_SEND_BYTES ? next.bytes : FEED_SEND_BYTES,
-                MSG_NOSIGNAL);
+    sent = tls_client_write(sender->tls, sender->fd, next.data,
+                            next.bytes < FEED_SEND_BYTES ? next.bytes
+                                                         : FEED_SEND_BYTES);
     if (sent >= 0) {
         from->data += sent;
         from->bytes -= (size_t)sent;
@@ -220,6 +254,7 @@ feed_send(const struct feed_send_options *options,
             alive = send_some(&sender);
         }
     }
+    tls_client_free(&sender.tls);
     (void)close(sender.fd);
     buf_release(&sender.answers);
     counts->lines += lines;
@@ -229,8 +264,11 @@ feed_send(const struct feed_send_options *options,
                        "the connection to the feed broke after %" PRIu64
                        " of %" PRIu64
                        " lines were acknowledged; send the file again, what is "
-                       "stored already counts as a duplicate",
-                       sender.acknowledged, lines);
+                       "stored already counts as a duplicate%s",
+                       sender.acknowledged, lines,
+                       sender.answered || options->trust != NULL
+                           ? ""
+                           : " (a server with a certificate wants tls://)");
     }
     return ERR_OK;
 }

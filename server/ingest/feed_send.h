@@ -15,6 +15,8 @@
 #include "analyzers/err.h"
 #include "analyzers/span.h"
 
+struct tls_trust; /* server/base/tls_client.h */
+
 struct feed_send_counts {
     uint64_t lines;        /* sent */
     uint64_t acknowledged; /* of those, on disk or on the reject list */
@@ -30,9 +32,10 @@ typedef void feed_send_progress(void *data, uint64_t acknowledged);
 struct feed_send_options {
     const char *host; /* name or numeric address */
     const char *port;
-    const char *token;            /* the first line shows it; may be NULL */
-    feed_send_refused *refused;   /* may be NULL */
-    feed_send_progress *progress; /* may be NULL */
+    const struct tls_trust *trust; /* over TLS; NULL: in the open */
+    const char *token;             /* the first line shows it; may be NULL */
+    feed_send_refused *refused;    /* may be NULL */
+    feed_send_progress *progress;  /* may be NULL */
     void *data;
 };
 
@@ -43,9 +46,10 @@ struct feed_send_options {
  *   counts   added to, also on an error
  *
  * Errors  BAD_VALUE (the server lets nobody in without a token, or not with
- *         this one: its own words), IO (cannot connect; the connection broke
- * before the last acknowledgement: the detail says how many lines were
- * acknowledged), NO_MEMORY
+ *         this one: its own words; a certificate that is not accepted), IO
+ *         (cannot connect; the connection broke before the last
+ *         acknowledgement: the detail says how many lines were acknowledged),
+ *         BUSY (no TLS handshake in time), NO_MEMORY
  */
 enum err_code feed_send(const struct feed_send_options *options,
                         struct span bytes,

@@ -8,10 +8,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,10 +18,11 @@
 
 #include "server/access/tokens.h"
 #include "server/base/buf.h"
+#include "tests/lib/certificate.h"
 #include "tests/lib/server_process.h"
 #include "tests/lib/temp_dir.h"
 
-enum { TRIES_MAX = 2000, MANY = 20000, PATIENCE_S = 60, DAY_S = 86400 };
+enum { TRIES_MAX = 2000, MANY = 20000, PATIENCE_S = 60 };
 
 static struct temp_dir dir;
 static struct server_process server;
@@ -56,48 +54,16 @@ tear_down(void **state)
 
 /* ---- certificates ---- */
 
-static void
-write_key(const char *path, EVP_PKEY *pair)
-{
-    FILE *file = fopen(path, "w");
-
-    assert_non_null(file);
-    assert_int_equal(
-        PEM_write_PrivateKey(file, pair, NULL, NULL, 0, NULL, NULL), 1);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(path, 0600), 0);
-}
-
 /* A certificate that signs itself, and its key. */
 static void
 make_certificate(const char *name)
 {
-    EVP_PKEY *pair = EVP_EC_gen("P-256");
-    X509 *one = X509_new();
-    X509_NAME *subject;
-    FILE *file;
+    const struct certificate_wanted wanted = {
+        .name = name, .from_days = -1, .to_days = 60};
+    struct certificate one = certificate_make(&wanted);
 
-    assert_non_null(pair);
-    assert_non_null(one);
-    assert_int_equal(X509_set_version(one, 2), 1);
-    assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(one), 1), 1);
-    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(one), -DAY_S));
-    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(one), 60L * DAY_S));
-    assert_int_equal(X509_set_pubkey(one, pair), 1);
-    subject = X509_get_subject_name(one);
-    assert_int_equal(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-                                                (const unsigned char *)name, -1,
-                                                -1, 0),
-                     1);
-    assert_int_equal(X509_set_issuer_name(one, subject), 1);
-    assert_true(X509_sign(one, pair, EVP_sha256()) > 0);
-    file = fopen(cert, "w");
-    assert_non_null(file);
-    assert_int_equal(PEM_write_X509(file, one), 1);
-    assert_int_equal(fclose(file), 0);
-    write_key(key, pair);
-    X509_free(one);
-    EVP_PKEY_free(pair);
+    certificate_write(&one, cert, key);
+    certificate_free(&one);
 }
 
 /* ---- a client ---- */

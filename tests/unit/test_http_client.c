@@ -43,7 +43,7 @@ static void
 a_wrong_url_is_refused_with_its_reason(void **state)
 {
     static const char *const urls[][2] = {
-        {"https://h:1", "https is not spoken"},
+        {"ftp://h:1", "https://HOST"},
         {"127.0.0.1:9559", "no http://"},
         {"http://", "no host"},
         {"http://:80", "no host"},
