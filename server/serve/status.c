@@ -108,9 +108,10 @@ count_clock(void *data,
     return true;
 }
 
-/* The counters of one day. */
+/* The counters of one day, and its complaints by category and region. */
 struct day_counts {
     int64_t counts[COUNTER_COUNT];
+    int64_t complaints[TICKET_CATEGORY_COUNT][TICKET_REGION_COUNT];
 };
 
 static bool
@@ -124,13 +125,45 @@ add_day(void *data,
     (void)cell;
     for (size_t i = 0; i < slot_count; i++) {
         enum counter counter = TALLY_SLOT_COUNTER(slots[i].slot);
+        uint32_t value = TALLY_SLOT_VALUE(slots[i].slot);
 
         if (TALLY_SLOT_DIMENSION(slots[i].slot) == TALLY_ALL &&
             counter < COUNTER_COUNT) {
             day->counts[counter] += slots[i].count;
+        } else if (TALLY_SLOT_DIMENSION(slots[i].slot) ==
+                       TALLY_CATEGORY_REGION &&
+                   counter == COUNTER_complaints &&
+                   value < TICKET_CATEGORY_COUNT * TICKET_REGION_COUNT) {
+            day->complaints[value / TICKET_REGION_COUNT]
+                           [value % TICKET_REGION_COUNT] += slots[i].count;
         }
     }
     return true;
+}
+
+static void
+put_day(struct buf *out, const struct day_counts *day)
+{
+    put_head(out, "today", "gauge", "counters of the day, Asia/Shanghai");
+    for (unsigned c = 0; c < COUNTER_COUNT; c++) {
+        if (counter_anchor((enum counter)c) != COUNTER_DISTINCT) {
+            buf_printf(out, "suqiu_today{counter=\"%s\"} %lld\n",
+                       counter_name((enum counter)c),
+                       (long long)day->counts[c]);
+        }
+    }
+    put_head(out, "today_complaints", "gauge",
+             "complaints of the day by category and region");
+    for (unsigned c = 0; c < TICKET_CATEGORY_COUNT; c++) {
+        for (unsigned r = 0; r < TICKET_REGION_COUNT; r++) {
+            buf_printf(out,
+                       "suqiu_today_complaints{category=\"%s\",region=\"%s\"} "
+                       "%lld\n",
+                       ticket_category_wire((enum ticket_category)c),
+                       ticket_region_wire((enum ticket_region)r),
+                       (long long)day->complaints[c][r]);
+        }
+    }
 }
 
 static bool
@@ -180,7 +213,7 @@ put_work(struct buf *out,
 {
     struct kind_counts running = {.now_us = request->now_us};
     struct kind_counts overdue = {.count = 0};
-    struct day_counts today = {{0}};
+    struct day_counts today = {.counts = {0}};
     int32_t day = shanghai_day(request->now_us);
     int64_t tick_us = reader_tick_us(reader);
 
@@ -201,14 +234,7 @@ put_work(struct buf *out,
     put_kinds(out, "clocks_overdue",
               "clocks that ran out, open or finished late, by kind", &overdue,
               overdue.counts, reader);
-    put_head(out, "today", "gauge", "counters of the day, Asia/Shanghai");
-    for (unsigned c = 0; c < COUNTER_COUNT; c++) {
-        if (counter_anchor((enum counter)c) != COUNTER_DISTINCT) {
-            buf_printf(out, "suqiu_today{counter=\"%s\"} %lld\n",
-                       counter_name((enum counter)c),
-                       (long long)today.counts[c]);
-        }
-    }
+    put_day(out, &today);
     if (tick_us != INT64_MIN) {
         put_head(out, "tick_seconds", "gauge",
                  "instant up to which clocks are judged");

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import {
-  SAMPLE_NOW, csvRows, openBrowser, openPage, sample, sampleCsv, startServer, until,
+  SAMPLE_NOW, csvRows, openBrowser, openPage, sample, sampleCsv, settled, startServer, until,
 } from './lib.mjs';
 
 let server;
@@ -115,6 +115,7 @@ test('a click on a segment of the pie opens exactly its tickets', async () => {
   const shown = await value('complaints/grid/all');
   await page.mouse.click(x, y);
   await page.waitForURL(/#\/tickets\?.*category=grid/);
+  await settled(page);
   assert.equal(await total(), shown);
 });
 
@@ -124,7 +125,7 @@ test('a ticket says why, is corrected, and the number moves', async () => {
   const outage = await value('complaints/outage/all');
   await number('complaints/grid/all').click();
   await page.waitForURL(/#\/tickets/);
-  await page.waitForSelector('[data-total]');
+  await settled(page);
   await page.locator('tbody tr a.id').first().click();
   const drawer = page.locator('#drawer');
   await drawer.locator('mark').first().waitFor();
@@ -168,6 +169,7 @@ test('one customer\'s whole history opens', async () => {
   await page.view('#/repeats?from=2018-01-01&to=2018-03-31&min_calls=4');
   await page.getByRole('link', { name: '全部来电' }).first().click();
   await page.waitForURL(/same_caller=/);
+  await settled(page);
   assert.ok((await total()) >= 4);
 });
 

@@ -13,7 +13,8 @@ const run = promisify(execFile);
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const program = process.env.SUQIU ?? join(root, 'build/release/suqiu');
 export const sample = (name) => join(root, 'tests/data/sample', name);
-export const WAIT_MS = 20000;
+// Only how long a failure takes: on a busy machine a step may take seconds.
+export const WAIT_MS = 60000;
 
 /** Wait until look() gives something true; the last value, or an error. */
 export async function until(look, what) {
@@ -71,6 +72,16 @@ export async function startServer(flags = ['--auth', 'off']) {
     return answer.json();
   };
   server.get = async (path) => (await fetch(server.url + path, { headers: server.headers })).json();
+  /** /metrics: of a series its value, of a name the sum of its series. */
+  server.metrics = async () => {
+    const text = await (await fetch(`${server.url}/metrics`, { headers: server.headers })).text();
+    const series = text.split('\n').map((line) => /^suqiu_(\w+)(?:\{(.*)\})? (\S+)$/.exec(line)).filter(Boolean)
+      .map(([, name, labels = '', value]) => ({
+        name, value: Number(value), labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, word]) => [key, word])),
+      }));
+    return (name, labels = {}) => series.filter((one) => one.name === name && Object.entries(labels).every(([key, words]) => words.split(',').includes(one.labels[key])))
+      .reduce((sum, one) => sum + one.value, 0);
+  };
   /** Ask as the browser's session does, from now on. */
   server.askAs = async (context) => {
     const [cookie] = await context.cookies();
@@ -110,7 +121,9 @@ export async function openPage(browser, server, { width = 1366, height = 768, la
   return page;
 }
 
-/** The view of the address is drawn and nothing loads any more. */
+/** The view of the address is drawn and nothing loads any more. After a click
+ * that changes the address wait for the address first, then for this: what is
+ * looked for may stand in the view before, too. */
 export async function settled(page) {
   await page.waitForFunction(() => document.body.dataset.shown === location.hash
     && document.querySelector('main').childElementCount > 0
