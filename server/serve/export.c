@@ -16,6 +16,7 @@
 #include "server/serve/answer.h"
 #include "server/serve/http.h"
 #include "server/serve/list_worker.h"
+#include "server/serve/mask.h"
 #include "server/serve/problem.h"
 #include "server/serve/send_file.h"
 #include "server/sheet/xlsx_write.h"
@@ -216,12 +217,16 @@ pack_done(void *data)
     send_file(http, fd, list_form_xlsx.content_type, name);
 }
 
+/* A number that was looked for is masked as the rows are: the file goes on to
+ * others. */
 static void
 note_filters(struct export_job *job)
 {
     struct buf text;
+    struct buf scratch;
 
     buf_init(&text, 64 * 1024);
+    buf_init(&scratch, 64 * 1024);
     for (size_t i = 0; i < job->params.count; i++) {
         const struct param *param = &job->params.items[i];
 
@@ -229,11 +234,13 @@ note_filters(struct export_job *job)
             buf_put_text(&text, text.bytes > 0 ? "；" : "");
             buf_put_span(&text, param->name);
             buf_put_text(&text, " = ");
-            buf_put_span(&text, param->value);
+            buf_put_span(&text, mask_field(job->request.role, MASK_TEXT,
+                                           param->value, &scratch));
         }
     }
     xlsx_note(job->workbook, "筛选条件",
               text.bytes > 0 ? buf_view(&text) : SPAN_LITERAL("无（全部）"));
+    buf_release(&scratch);
     buf_release(&text);
 }
 

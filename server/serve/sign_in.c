@@ -41,11 +41,17 @@ reply_form(struct http_request *request, unsigned status, bool wrong)
     buf_printf(&page,
                "<!doctype html>\n<html lang=\"%s\">\n<meta charset=\"utf-8\">\n"
                "<meta name=\"viewport\" content=\"width=device-width\">\n"
-               "<title>suqiu %s</title>\n<h1>suqiu %s</h1>\n",
-               english ? "en" : "zh-CN", english ? "sign in" : "登录",
-               english ? "sign in" : "登录");
+               "<title>%s</title>\n"
+               "<link rel=\"icon\" href=\"/assets/favicon.svg\">\n"
+               "<link rel=\"stylesheet\" href=\"/assets/style.css\">\n"
+               "<main class=\"sign-in panel\">\n<h1><img "
+               "src=\"/assets/favicon.svg\" alt=\"\" width=\"28\" "
+               "height=\"28\">%s</h1>\n",
+               english ? "en" : "zh-CN",
+               english ? "Sign in to suqiu" : "登录诉求",
+               english ? "Sign in to suqiu" : "登录诉求");
     if (wrong) {
-        buf_printf(&page, "<p role=\"alert\">%s</p>\n",
+        buf_printf(&page, "<p role=\"alert\" class=\"state failed\">%s</p>\n",
                    english ? "This link or token is not valid: a link works "
                              "once and for 30 minutes. Ask your administrator "
                              "for a token."
@@ -54,10 +60,14 @@ reply_form(struct http_request *request, unsigned status, bool wrong)
     }
     buf_printf(&page,
                "<form method=\"post\" action=\"/sign-in\">\n"
-               "<label>%s <input name=\"token\" type=\"password\" "
-               "autocomplete=\"current-password\" required autofocus></label>\n"
-               "<button>%s</button>\n</form>\n</html>\n",
-               english ? "Token" : "令牌", english ? "Sign in" : "登录");
+               "<label for=\"token\">%s</label>\n"
+               "<input id=\"token\" name=\"token\" type=\"password\" "
+               "autocomplete=\"current-password\" required autofocus>\n"
+               "<button class=\"main\">%s</button>\n</form>\n"
+               "<p class=\"hint\">%s</p>\n</main>\n</html>\n",
+               english ? "Token" : "令牌", english ? "Sign in" : "登录",
+               english ? "Your administrator gives tokens; they begin with sq_."
+                       : "令牌由管理员发放，以 sq_ 开头。");
     http_reply_header(request, "Vary", "Accept-Language");
     http_reply(request, status, "text/html; charset=utf-8", buf_view(&page));
     buf_release(&page);

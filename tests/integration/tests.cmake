@@ -10,7 +10,7 @@ add_cmocka_test(test_records LABEL integration TIMEOUT 300 SOURCES integration/t
 add_cmocka_test(test_start LABEL integration TIMEOUT 300 SOURCES integration/test_start.c LINK test_process)
 add_cmocka_test(test_tls LABEL integration TIMEOUT 300 SOURCES integration/test_tls.c LINK test_process access)
 add_cmocka_test(test_tls_clients LABEL integration TIMEOUT 300 SOURCES integration/test_tls_clients.c LINK test_process access)
-add_cmocka_test(test_access LABEL integration TIMEOUT 300 SOURCES integration/test_access.c LINK test_process serve)
+add_cmocka_test(test_access LABEL integration TIMEOUT 300 SOURCES integration/test_access.c LINK test_process serve PkgConfig::MINIZIP)
 add_cmocka_test(test_openapi LABEL integration TIMEOUT 120 SOURCES integration/test_openapi.c LINK test_process serve)
 add_cmocka_test(test_full_store LABEL integration TIMEOUT 300 SOURCES integration/test_full_store.c LINK test_process)
 add_cmocka_test(test_import LABEL integration TIMEOUT 300 SOURCES integration/test_import.c LINK test_process PkgConfig::MINIZIP)
