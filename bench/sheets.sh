@@ -73,6 +73,20 @@ for form in xlsx csv; do
         give_up "the export failed"
     told "export $form" "$begin" "$tmp/out.$form"
 done
+# The same while a feed sends at a fixed rate, from before it to after it.
+sent=20000
+"$build/suqiu-bench" open --port "$(sed -n 's/^feed=//p' "$tmp/data/ports")" \
+    --rate "$sent" --seconds 12 --events off --start -3 >"$tmp/fed" 2>/dev/null &
+feeder=$!
+sleep 1
+begin=$(now)
+curl -sf -o "$tmp/beside.xlsx" "http://127.0.0.1:$http/v1/tickets.xlsx" ||
+    give_up "the export failed"
+told "export beside a feed" "$begin" "$tmp/beside.xlsx"
+wait "$feeder" || give_up "the feed failed"
+awk -v sent="$sent" -v got="$(sed -n 's/.*"lines_per_second":\([0-9.]*\).*/\1/p' "$tmp/fed")" \
+    -v p99="$(sed -n 's/.*"p99":\([0-9]*\).*/\1/p' "$tmp/fed")" \
+    'BEGIN { printf "{\"step\":\"feed beside an export\",\"lines_per_second\":%s,\"kept\":%.3f,\"ack_p99_us\":%s}\n", got, got / sent, p99 }'
 printf '{"step":"server","peak_rss_kib":%s}\n' \
     "$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$server/status")"
 kill "$server"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The page in a real browser: tests/web/run.sh [--must | --pictures DIR]
+# The page in a real browser: tests/web/run.sh [--must | --pictures DIR |
+# --script FILE ARGUMENTS]
 # Needs chromium, a Chinese font, node and npm, and once the two packages of
 # package-lock.json. Where something is missing it ends with 77, which ctest
 # counts as skipped; with --must it is a failure.
@@ -24,6 +25,11 @@ command -v node >/dev/null && command -v npm >/dev/null || missing "no node or n
 fc-list :lang=zh 2>/dev/null | grep -q . || missing "no Chinese font"
 
 mkdir -p "$modules"
+script=
+if [ "${1:-}" = --script ]; then
+    script=$(basename "${2:?which}")
+    cp "$2" "$modules"
+fi
 cp "$here"/package.json "$here"/package-lock.json "$here"/*.mjs "$modules"
 cd "$modules"
 if [ ! -d node_modules ] || ! cmp -s package-lock.json node_modules/.kept-lock; then
@@ -35,5 +41,9 @@ SUQIU=$(cd "$build" && pwd)/suqiu
 export SUQIU
 if [ "${1:-}" = --pictures ]; then
     exec node pictures.mjs "${2:?where to}"
+fi
+if [ -n "$script" ]; then
+    shift 2
+    exec node "$script" "$@"
 fi
 exec node --test ./*.test.mjs
