@@ -179,9 +179,11 @@ export async function sampleCsv(directory) {
   return path;
 }
 
-/** Chromium cut off from every network but this machine. */
-export const openBrowser = () => chromium.launch({
+/** Chromium cut off from every network but this machine; the language is that of
+ * its own words, such as a date's, where chromium-l10n is installed. */
+export const openBrowser = (language = 'zh') => chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  env: { ...process.env, LANGUAGE: language === 'zh' ? 'zh_CN' : 'en_GB' },
   args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update',
     '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
 });

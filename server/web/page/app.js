@@ -3,7 +3,7 @@ import { fill, h } from './dom.js';
 import { setLanguage, english, t } from './i18n.js';
 import { addressOf, go, readAddress, withParams } from './link.js';
 import { live } from './live.js';
-import { mayAdminister, mayWrite, me, signOut } from './me.js';
+import { mayAdminister, mayWrite, me, personName, signOut } from './me.js';
 import { failed, loading } from './state.js';
 
 // Each view has show(main, params, signal) and, where it can, update(params).
@@ -40,7 +40,7 @@ function drawHead(current) {
         'aria-label': t('查找工单', 'Find tickets'),
       })),
     feedDot,
-    person?.auth && h('span', { class: 'person' }, person.name, ' ', h('button', { type: 'button', onclick: signOut }, t('退出', 'Sign out'))),
+    person?.auth && h('span', { class: 'person' }, personName(person.name), ' ', h('button', { type: 'button', onclick: signOut }, t('退出', 'Sign out'))),
     h('button', { class: 'language', type: 'button', lang: english() ? 'zh-CN' : 'en', onclick: switchLanguage }, english() ? '中文' : 'English'));
   drawFeedDot();
 }

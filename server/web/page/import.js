@@ -68,7 +68,7 @@ function dropZone() {
 
 async function one(main, id, signal) {
   const path = `/v1/imports/${encodeURIComponent(id)}`;
-  const head = h('p', {}, h('a', { href: '#/import' }, t('‹ 全部导入', '‹ All imports')));
+  const head = h('p', { class: 'back' }, h('a', { href: '#/import' }, t('‹ 全部导入', '‹ All imports')));
   const body = h('div');
   fill(main, head, body);
   let timer = null;
@@ -140,7 +140,7 @@ function columns(found, choice, act) {
         return picker;
       } },
       { head: t('前几个值', 'First values'), cell: (c) => h('span', { class: 'hint' }, c.samples.filter(Boolean).slice(0, 3).map((s) => s.slice(0, 40)).join(' ｜ ')) },
-    ], found.columns)));
+    ], found.columns, { className: 'columns' })));
 }
 
 function confirmBar(found, choice, act) {

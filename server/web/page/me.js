@@ -1,5 +1,6 @@
 // Who looks at the page, and what they may do.
 import { get } from './api.js';
+import { t } from './i18n.js';
 
 let known = null;
 
@@ -11,6 +12,9 @@ export function me() {
   });
   return known;
 }
+
+/** A name for people; who came by the server's one-time link has none. */
+export const personName = (name) => (name === 'sign-in link' ? t('登录链接', 'sign-in link') : name);
 
 /** May this person write events and take in files? */
 export const mayWrite = (person) => !person.auth || person.role === 'supervisor' || person.role === 'admin';

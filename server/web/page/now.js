@@ -317,7 +317,7 @@ function hotSpots(view, base, slow) {
         { head: t('诉求', 'Matter'), cell: (row) => row.matter },
         { head: t('客户', 'Callers'), class: 'right', cell: (row) => row.callers },
         { head: t('未结', 'Open'), class: 'right', cell: (row) => row.open },
-        { head: t('末次', 'Last'), cell: (row) => shortTime(row.last_at).slice(5) },
+        { head: t('末次', 'Last'), class: 'nowrap', cell: (row) => shortTime(row.last_at).slice(5) },
       ], items),
       h('p', { class: 'hint' }, t('共 ', 'In all '), numberLink(total ?? atLeast, 'repeats', { ...base, tab: 'hot', min_callers: 2 }, { label: t('热点', 'Hot spots'), name: 'hot_spots' }), t(' 处', ''))]),
     { quiet });

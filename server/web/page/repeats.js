@@ -50,7 +50,7 @@ function callers(filter, signal, writes, again) {
       { head: t('次数', 'Calls'), class: 'right', rowHead: true, cell: (row) => h('strong', {}, row.calls) },
       { head: t('客户', 'Customer'), cell: (row) => [row.name, row.caller, row.customer].filter(Boolean).join(' · ') || '—' },
       { head: t('诉求', 'Matter'), cell: (row) => [h('i', { class: `mark c-${row.category}` }), row.matter] },
-      { head: t('首次 – 末次', 'First – last'), cell: (row) => [h('span', { class: 'nowrap' }, shortTime(row.first_at)), ' – ', h('span', { class: 'nowrap' }, shortTime(row.last_at)), h('span', { class: 'hint' }, t(` 共 ${days(row)} 天`, ` ${days(row)} days`))] },
+      { head: t('首次 – 末次', 'First – last'), cell: (row) => [h('span', { class: 'nowrap' }, shortTime(row.first_at)), ' – ', h('span', { class: 'nowrap' }, shortTime(row.last_at)), h('span', { class: 'hint' }, t(` 共 ${days(row)} 天`, ` ${days(row)} ${days(row) === 1 ? 'day' : 'days'}`))] },
       { head: t('供电单位', 'Units'), class: 'unit', cell: (row) => row.units.map((unit) => h('div', { title: unit }, unit.split('/').slice(-2).join('/'))) },
       { head: t('末次状态', 'Last state'), class: 'nowrap', cell: (row) => word('state', row.state) },
       { head: t('标记', 'Marks'), class: 'marks', cell: (row) => [

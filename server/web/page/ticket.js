@@ -46,7 +46,7 @@ async function read(drawer, id, signal) {
 
 function draw(ticket, dictionary, person, again) {
   const writes = mayWrite(person);
-  const personal = h('div', {}, personalFacts(ticket));
+  const personal = h('div', { class: 'personal' }, personalFacts(ticket));
   return [
     summary(ticket), personal,
     writes && person.masked && unmask(ticket.id, personal),
