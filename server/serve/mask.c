@@ -80,24 +80,25 @@ put_name(struct buf *out, struct span value)
     buf_put_text(out, "*");
 }
 
-static bool
-ends_street(struct span rest)
+/* Does the text begin with one of these words, up to NULL? Its bytes, or 0. */
+static size_t
+word_at(struct span text, const char *const *words)
 {
-    static const char *const words[] = {"路", "街", "道", "巷",
-                                        "镇", "乡", "村"};
-
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (span_starts(rest, span_of(words[i]))) {
-            return true;
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (span_starts(text, span_of(words[i]))) {
+            return strlen(words[i]);
         }
     }
-    return false;
+    return 0;
 }
 
-/* Up to the last street, town or village in front of the first number. */
+/* Up to the first street or village, the towns in front of it included; all of
+ * it in front of the first number. What comes behind may be a house's name. */
 static void
 put_address(struct buf *out, struct span value)
 {
+    static const char *const towns[] = {"街道", "镇", "乡", NULL};
+    static const char *const streets[] = {"路", "街", "道", "巷", "村", NULL};
     size_t keep = 0;
     size_t at = 0;
     size_t chars = 0;
@@ -105,10 +106,16 @@ put_address(struct buf *out, struct span value)
 
     while (at < value.bytes && !is_digit(value.data[at])) {
         struct span rest = {value.data + at, value.bytes - at};
+        size_t town = word_at(rest, towns);
 
-        at += utf8_next(rest, NULL);
-        if (ends_street(rest)) {
+        if (town > 0) {
+            at += town;
             keep = at;
+        } else if (word_at(rest, streets) > 0) {
+            keep = at + word_at(rest, streets);
+            break;
+        } else {
+            at += utf8_next(rest, NULL);
         }
         if (++chars == MASK_ADDRESS_CHARS_MIN) {
             few = at;

@@ -53,6 +53,10 @@ personal_fields_are_masked_for_a_viewer(void **state)
     assert_mask(MASK_ADDRESS, "利通区利通街民生花园11号楼", "利通区利通街***");
     assert_mask(MASK_ADDRESS, "青铜峡镇三趟墩村1队", "青铜峡镇三趟墩村***");
     assert_mask(MASK_ADDRESS, "民生花园11号楼", "民生花园***");
+    /* The first street: what follows may name the house. */
+    assert_mask(MASK_ADDRESS, "银川市兴庆区解放西街羊肉街口老味道餐厅",
+                "银川市兴庆区解放西街***");
+    assert_mask(MASK_ADDRESS, "胜利街道文化路王家村饭店", "胜利街道文化路***");
     assert_mask(MASK_RAW, "{\"name\":\"张三\"}", "****");
 }
 
