@@ -935,6 +935,9 @@ metrics_and_readiness_tell_the_numbers(void **state)
     assert_non_null(strstr(served->out.data, "\nsuqiu_tickets_total 500\n"));
     assert_non_null(
         strstr(served->out.data, "suqiu_clocks_overdue{kind=\"reply\"} "));
+    assert_non_null(strstr(
+        served->out.data,
+        "\nsuqiu_today_complaints{category=\"grid\",region=\"rural\"} 0\n"));
     assert_null(strstr(served->out.data, "199000"));
     buf_reset(&served->out);
     status_put_ready(&request, &served->out, &ready);

@@ -96,7 +96,7 @@ async function show() {
       if (!sameView) main.scrollTo?.(0, 0);
     } catch (error) {
       if (!controller.signal.aborted) {
-        console.error(error);
+        if (!error.status && error.status !== 0) console.error(error); // no answer of the API
         fill(main, failed(error, () => location.reload()));
       }
     }

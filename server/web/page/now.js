@@ -82,6 +82,10 @@ function draw(view) {
   let lastSlow = Date.now();
   let timer = null;
   const refreshSlow = () => {
+    if (document.hidden) { // nobody looks: when somebody does
+      document.addEventListener('visibilitychange', refreshSlow, { once: true, signal });
+      return;
+    }
     timer = null;
     lastSlow = Date.now();
     for (const again of slow) again();
