@@ -25,6 +25,7 @@ int cmd_flush(int argc, char **argv);
 int cmd_supervise(int argc, char **argv);
 int cmd_totals(int argc, char **argv);
 int cmd_rules(int argc, char **argv);
+int cmd_agree(int argc, char **argv);
 int cmd_http(int argc, char **argv);
 int cmd_open(int argc, char **argv);
 int cmd_query(int argc, char **argv);

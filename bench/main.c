@@ -22,6 +22,7 @@ static const struct {
     {"supervise", cmd_supervise, "start a server, say when it is ready"},
     {"totals", cmd_totals, "print what a data directory has counted"},
     {"rules", cmd_rules, "write the rules for other engines"},
+    {"agree", cmd_agree, "compare the rules with PCRE2 alone"},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -48,6 +48,7 @@ add_cmocka_test(test_list_worker LABEL unit SOURCES unit/test_list_worker.c lib/
 add_cmocka_test(test_stream LABEL unit SOURCES unit/test_stream.c lib/site.c lib/ledger_fixture.c LINK serve)
 add_cmocka_test(test_histogram LABEL unit SOURCES unit/test_histogram.c LINK bench_core)
 add_cmocka_test(test_portable LABEL unit SOURCES unit/test_portable.c LINK bench_core)
+add_cmocka_test(test_rule_texts LABEL unit SOURCES unit/test_rule_texts.c LINK bench_core)
 add_cmocka_test(test_open_loop LABEL unit SOURCES unit/test_open_loop.c LINK bench_core Threads::Threads)
 add_cmocka_test(test_http_load LABEL unit SOURCES unit/test_http_load.c LINK bench_core)
 add_cmocka_test(test_generate LABEL unit SOURCES unit/test_generate.c crash/model.c LINK bench_core decode)
