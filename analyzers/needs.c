@@ -126,30 +126,49 @@ set_multiply(struct reader *r,
             one->count = (uint16_t)(one->count + b->literals[k].count);
         }
     }
-    set_sort(out);
+    if (a->count > 1 && b->count > 1) { /* else it is sorted */
+        set_sort(out);
+    }
     return true;
 }
 
-/* Take the literals of `from` into `to`; false when there are too many. */
+/* Take the literals of `from` into `to`; false when there are too many. Both
+ * are sorted, so they are merged, from their ends on. */
 static bool
-set_join(struct reader *r, struct needs_segment *to, struct needs_segment *from)
+set_join(struct reader *r,
+         struct needs_segment *to,
+         const struct needs_segment *from)
 {
+    size_t room = to->count + from->count;
+    size_t mine = to->count;
+    size_t theirs = from->count;
+    size_t at = room;
     struct needs_literal *all;
 
-    if (to->count + from->count > NEEDS_LITERALS_MAX) {
+    if (room > NEEDS_LITERALS_MAX) {
         return false;
     }
-    all = realloc(to->literals, (to->count + from->count + 1) * sizeof(*all));
+    all = realloc(to->literals, (room + 1) * sizeof(*all));
     if (all == NULL) {
         r->failed = true;
         return false;
     }
     to->literals = all;
-    if (from->count > 0) {
-        memcpy(all + to->count, from->literals, from->count * sizeof(*all));
+    while (theirs > 0) {
+        int order = mine > 0 ? compare_literals(&all[mine - 1],
+                                                &from->literals[theirs - 1])
+                             : -1;
+
+        if (order > 0) {
+            all[--at] = all[--mine];
+        } else {
+            all[--at] = from->literals[--theirs];
+            mine -= mine > 0 && order == 0;
+        }
     }
-    to->count += from->count;
-    set_sort(to);
+    /* What is left of `to` stands in its place; doubles left a hole. */
+    memmove(all + mine, all + at, (room - at) * sizeof(*all));
+    to->count = mine + room - at;
     return true;
 }
 
