@@ -218,9 +218,10 @@ now_us(void)
     return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
-/* Time of one rule on the text in bench->clean: the best of a few tries. */
+/* Time of one rule on the text in bench->clean: the best of a few tries.
+ * *gave_up is set when it met RULE_MATCH_LIMIT. */
 static double
-time_rule(struct bench *bench, size_t index, double rule_us_max)
+time_rule(struct bench *bench, size_t index, double rule_us_max, bool *gave_up)
 {
     double best = 0;
 
@@ -233,6 +234,7 @@ time_rule(struct bench *bench, size_t index, double rule_us_max)
         (void)rules_match_one(bench->dictionary->rules, bench->scratch, index,
                               bench->clean, &hit, &incomplete);
         took = now_us() - start;
+        *gave_up = *gave_up || incomplete;
         best = i == 0 || took < best ? took : best;
         if (best < rule_us_max / 2) {
             break;
@@ -249,6 +251,7 @@ check_cost(struct bench *bench,
 {
     const struct rule *rule = rules_get(bench->dictionary->rules, index);
     double worst = 0;
+    bool gave_up = false;
 
     for (size_t k = 0; k < RULE_CHECK_HOSTILE_TEXTS; k++) {
         double took;
@@ -256,7 +259,7 @@ check_cost(struct bench *bench,
         hostile_text(k, rule, text);
         clean_text(bench->dictionary->cleaner,
                    (struct span){text, CLEAN_INPUT_BYTES_MAX}, bench->clean);
-        took = time_rule(bench, index, check->rule_us_max);
+        took = time_rule(bench, index, check->rule_us_max, &gave_up);
         worst = took > worst ? took : worst;
     }
     if (worst > check->rule_us_max) {
@@ -264,6 +267,12 @@ check_cost(struct bench *bench,
              "takes %.1f ms on a hostile text of 8 KB, at most %.0f ms; give "
              "its gaps smaller bounds or its words more letters",
              worst / 1e3, check->rule_us_max / 1e3);
+    }
+    if (gave_up) {
+        find(check, rule, "pattern",
+             "is given up on a hostile text of 8 KB after %d steps; give its "
+             "gaps smaller bounds, or fewer of them in a row",
+             RULE_MATCH_LIMIT);
     }
     if (check->rule_us != NULL) {
         check->rule_us[index] = worst;

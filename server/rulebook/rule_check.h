@@ -37,7 +37,8 @@ enum err_code rule_check_sentences(const struct dictionary *dictionary,
                                    struct rule_check *check,
                                    struct err *err) MUST_CHECK;
 
-/* Each rule on hostile texts of 8 KB. Cost: about a millisecond a rule. */
+/* Each rule on hostile texts of 8 KB: how long it takes, and whether it is
+ * given up (RULE_MATCH_LIMIT). Cost: about a millisecond a rule. */
 enum err_code rule_check_cost(const struct dictionary *dictionary,
                               struct rule_check *check,
                               struct err *err) MUST_CHECK;
