@@ -181,10 +181,15 @@ calendar_build(const struct dictionary_file *files,
     }
     calendar->name_column = columns[2];
     for (size_t row = 0; row < table_row_count(calendar->table); row++) {
-        code = read_row(calendar, row, columns, err);
-        if (code != ERR_OK) {
+        (void)!read_row(calendar, row, columns, err);
+        if (!table_go_on(calendar->table, err)) {
+            code = err->code;
             goto out;
         }
+    }
+    code = table_end(calendar->table, err);
+    if (code != ERR_OK) {
+        goto out;
     }
     code = find_coverage(calendar, err);
     if (code != ERR_OK) {

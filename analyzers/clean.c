@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzers/table.h"
+#include "analyzers/dictionary_file.h"
 
 enum {
     BMP_CODE_POINTS = 0x10000,
@@ -145,12 +145,14 @@ one_code_point(const struct table *table,
 }
 
 static enum err_code
-read_simplified(struct cleaner *cleaner, struct span bytes, struct err *err)
+read_simplified(struct cleaner *cleaner,
+                const struct dictionary_file *file,
+                struct err *err)
 {
     struct table *table = NULL;
     size_t from_column;
     size_t to_column;
-    enum err_code code = table_parse("dict/t2s.csv", bytes, &table, err);
+    enum err_code code = dictionary_file_parse(file, &table, err);
 
     if (code != ERR_OK) {
         return code;
@@ -163,12 +165,15 @@ read_simplified(struct cleaner *cleaner, struct span bytes, struct err *err)
         uint32_t from;
         uint32_t to;
 
-        if ((code = one_code_point(table, row, from_column, &from, err)) ||
-            (code = one_code_point(table, row, to_column, &to, err))) {
+        if (one_code_point(table, row, from_column, &from, err) == ERR_OK &&
+            one_code_point(table, row, to_column, &to, err) == ERR_OK) {
+            cleaner->map[from] = (uint16_t)to;
+        } else if (!table_go_on(table, err)) {
+            code = err->code;
             goto out;
         }
-        cleaner->map[from] = (uint16_t)to;
     }
+    code = table_end(table, err);
 out:
     table_free(&table);
     return code;
@@ -222,13 +227,14 @@ add_phrase(struct cleaner *cleaner,
 }
 
 static enum err_code
-read_phrases(struct cleaner *cleaner, struct span bytes, struct err *err)
+read_phrases(struct cleaner *cleaner,
+             const struct dictionary_file *file,
+             struct err *err)
 {
     struct table *table = NULL;
     struct clean_text *work = malloc(sizeof(*work));
     size_t column;
-    enum err_code code =
-        table_parse("dict/boilerplate.csv", bytes, &table, err);
+    enum err_code code = dictionary_file_parse(file, &table, err);
 
     if (work == NULL) {
         code = err_set(err, ERR_NO_MEMORY, "boilerplate.csv");
@@ -239,7 +245,7 @@ read_phrases(struct cleaner *cleaner, struct span bytes, struct err *err)
     }
     if (table_row_count(table) > CLEAN_PHRASES_MAX) {
         code = err_set(err, ERR_TOO_LONG,
-                       "dict/boilerplate.csv has more than %d rows",
+                       "dict/boilerplate.csv: more than %d rows",
                        CLEAN_PHRASES_MAX);
         goto out;
     }
@@ -250,11 +256,13 @@ read_phrases(struct cleaner *cleaner, struct span bytes, struct err *err)
         goto out;
     }
     for (size_t row = 0; row < table_row_count(table); row++) {
-        code = add_phrase(cleaner, table, row, column, work, err);
-        if (code != ERR_OK) {
+        (void)!add_phrase(cleaner, table, row, column, work, err);
+        if (!table_go_on(table, err)) {
+            code = err->code;
             goto out;
         }
     }
+    code = table_end(table, err);
     /* Only now: a phrase must not be cleaned by the phrases before it. */
     for (size_t i = 0; i < cleaner->phrase_count; i++) {
         link_phrase(cleaner, i);
@@ -287,21 +295,25 @@ cleaner_build(const struct dictionary_file *files,
     const struct dictionary_file *phrases =
         dictionary_find_file(files, file_count, "boilerplate.csv");
     struct cleaner *cleaner = calloc(1, sizeof(*cleaner));
-    enum err_code code = ERR_OK;
+    struct err first = {0};
+    struct err second = {0};
+    bool go_on = true;
 
     if (cleaner == NULL) {
         return err_set(err, ERR_NO_MEMORY, "the text cleaner");
     }
     map_defaults(cleaner);
     if (simplified != NULL) {
-        code = read_simplified(cleaner, simplified->bytes, err);
+        (void)!read_simplified(cleaner, simplified, &first);
+        go_on = dictionary_file_next(simplified->faults, &first, err);
     }
-    if (code == ERR_OK && phrases != NULL) {
-        code = read_phrases(cleaner, phrases->bytes, err);
+    if (go_on && phrases != NULL) {
+        (void)!read_phrases(cleaner, phrases, &second);
+        (void)dictionary_file_next(phrases->faults, &second, err);
     }
-    if (code != ERR_OK) {
+    if (err->code != ERR_OK) {
         cleaner_free(&cleaner);
-        return code;
+        return err->code;
     }
     find_plain(cleaner);
     *out = cleaner;

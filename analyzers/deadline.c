@@ -374,10 +374,11 @@ deadline_build(const struct dictionary_file *files,
     }
     code = choose_profile(deadlines, columns, profile, err);
     while (code == ERR_OK && reader.row < table_row_count(deadlines->table)) {
-        code = read_row(&reader);
+        (void)!read_row(&reader);
+        code = table_go_on(deadlines->table, err) ? ERR_OK : err->code;
         reader.row++;
     }
-    if (code == ERR_OK) {
+    if (code == ERR_OK && (code = table_end(deadlines->table, err)) == ERR_OK) {
         *out = deadlines;
         deadlines = NULL;
     }

@@ -17,6 +17,7 @@
 #include "analyzers/repeat.h"
 #include "analyzers/rules.h"
 #include "analyzers/scoring.h"
+#include "analyzers/table.h"
 #include "analyzers/taxonomy.h"
 #include "analyzers/units.h"
 
@@ -64,26 +65,27 @@ struct build {
     const struct dictionary_file *files;
     size_t file_count;
     const struct dictionary_options *options; /* may be NULL */
+    struct table_faults *faults;              /* may be NULL */
     struct err *err;                          /* the first error */
     bool stopped;
 };
 
-/* After one table: report its error. True: go on with the next. */
-static bool
-go_on(struct build *build, const struct err *table_err)
+/* After one table: tell its error, which may have been told. */
+static void
+after_table(struct build *build, const struct err *table_err)
 {
-    dictionary_report *report =
-        build->options != NULL ? build->options->report : NULL;
+    enum err_kind kind;
 
-    if (table_err->code != ERR_OK) {
-        if (build->err->code == ERR_OK) {
-            *build->err = *table_err;
-        }
-        build->stopped = build->stopped || report == NULL ||
-                         err_code_kind(table_err->code) != ERR_KIND_BAD_INPUT ||
-                         !report(build->options->report_data, table_err);
+    if (table_err->code == ERR_OK) {
+        return;
     }
-    return !build->stopped;
+    if (build->err->code == ERR_OK) {
+        *build->err = *table_err;
+    }
+    kind = err_code_kind(table_err->code);
+    build->stopped =
+        (kind != ERR_KIND_BAD_INPUT && kind != ERR_KIND_NOT_FOUND) ||
+        !table_faults_tell(build->faults, table_err);
 }
 
 /* Run one builder with an error of its own. */
@@ -94,33 +96,9 @@ go_on(struct build *build, const struct err *table_err)
                                                                                \
         if (!(build)->stopped) {                                               \
             (void)!(call);                                                     \
-            (void)go_on((build), &table_err);                                  \
+            after_table((build), &table_err);                                  \
         }                                                                      \
     } while (false)
-
-/* The rules report each bad row by themselves; here the first one is kept. */
-static void
-build_rules(struct build *build)
-{
-    const struct dictionary_options *options = build->options;
-    struct dictionary *d = build->dictionary;
-    struct err err = {0};
-
-    if (build->stopped ||
-        rules_build_reporting(build->files, build->file_count, d->taxonomy,
-                              d->cleaner,
-                              options != NULL ? options->report : NULL,
-                              options != NULL ? options->report_data : NULL,
-                              &build->stopped, &d->rules, &err) == ERR_OK) {
-        return;
-    }
-    if (build->err->code == ERR_OK) {
-        *build->err = err;
-    }
-    build->stopped = build->stopped || options == NULL ||
-                     options->report == NULL ||
-                     err_code_kind(err.code) != ERR_KIND_BAD_INPUT;
-}
 
 /* What judges a ticket's text. */
 static void
@@ -135,9 +113,8 @@ build_judge(struct build *build)
     if (d->taxonomy == NULL) {
         return; /* the others name its rows */
     }
-    if (d->cleaner != NULL) {
-        build_rules(build);
-    }
+    BUILD(build, rules_build(files, file_count, d->taxonomy, d->cleaner,
+                             &d->rules, err));
     BUILD(build,
           scoring_build(files, file_count, d->taxonomy, &d->scoring, err));
     if (build->options == NULL || !build->options->model_off) {
@@ -175,6 +152,7 @@ dictionary_build(const struct dictionary_file *files,
 {
     struct dictionary *dictionary = calloc(1, sizeof(*dictionary));
     struct dictionary_file *sorted = calloc(file_count + 1, sizeof(*sorted));
+    struct table_faults *faults = options != NULL ? options->faults : NULL;
     enum err_code code = ERR_OK;
 
     if (dictionary == NULL || sorted == NULL) {
@@ -185,12 +163,16 @@ dictionary_build(const struct dictionary_file *files,
         memcpy(sorted, files, file_count * sizeof(*sorted));
         qsort(sorted, file_count, sizeof(*sorted), compare_paths);
     }
+    for (size_t i = 0; i < file_count; i++) {
+        sorted[i].faults = faults;
+    }
     set_version(dictionary, sorted, file_count, options);
     {
         struct build build = {.dictionary = dictionary,
                               .files = sorted,
                               .file_count = file_count,
                               .options = options,
+                              .faults = faults,
                               .err = err};
 
         build_judge(&build);

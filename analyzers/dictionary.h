@@ -18,27 +18,24 @@
 #include "analyzers/err.h"
 #include "analyzers/span.h"
 
+struct table_faults;
+
 /* One file: path "rules/quality.csv", forward slashes. */
 struct dictionary_file {
     const char *path;
     struct span bytes;
+    struct table_faults *faults; /* table.h: hears of each bad row; NULL: the
+                                    first error is the only one */
 };
-
-/*
- * Told of one error of the tables; false: enough, stop. Lasts no longer than
- * the call.
- */
-typedef bool dictionary_report(void *data, const struct err *err);
 
 struct dictionary_options {
     const char *deadline_profile; /* "csg" (NULL) or "sgcc" */
     bool model_off;               /* judge by rules alone */
 
-    /* NULL: stop at the first error. Else each bad row of the rules and the
-     * first error of every other table are reported; what needs a table that
-     * is bad itself is not looked at. */
-    dictionary_report *report;
-    void *report_data;
+    /* table.h. NULL: stop at the first error. Else each bad row of every table
+     * is told, TABLE_FAULTS_MAX at most; what needs a table that is bad itself
+     * is not looked at. */
+    struct table_faults *faults;
 };
 
 struct dictionary {
@@ -63,8 +60,8 @@ struct dictionary {
  *   out   set on ERR_OK only; free with dictionary_free
  *
  * Errors  the first error of the first bad table, with file, line, column;
- *         options->report hears of the others, too
- * Cost    about half a second for the full tables, most of it rules
+ *         options->faults hears of the others, too
+ * Cost    about a quarter of a second for the full tables, most of it rules
  */
 enum err_code dictionary_build(const struct dictionary_file *files,
                                size_t file_count,

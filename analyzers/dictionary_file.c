@@ -18,6 +18,53 @@ dictionary_find_file(const struct dictionary_file *files,
     return NULL;
 }
 
+/* Of a file whose last line has no end. */
+static size_t
+line_count(struct span bytes)
+{
+    size_t lines = 0;
+
+    while (bytes.data != NULL) {
+        (void)span_split(&bytes, '\n');
+        lines++;
+    }
+    return lines;
+}
+
+enum err_code
+dictionary_file_parse(const struct dictionary_file *file,
+                      struct table **out,
+                      struct err *err)
+{
+    struct span bytes = file->bytes;
+    char name[256];
+
+    (void)snprintf(name, sizeof(name), "dict/%s", file->path);
+    if (bytes.bytes > 0 && bytes.data[bytes.bytes - 1] != '\n' &&
+        bytes.data[bytes.bytes - 1] != '\r') {
+        return err_set(err, ERR_BAD_TABLE,
+                       "%s: line %zu: the last line has no line end; get the "
+                       "file again if it was cut off, else add one",
+                       name, line_count(bytes));
+    }
+    return table_parse_all(name, file->bytes, file->faults, out, err);
+}
+
+bool
+dictionary_file_next(struct table_faults *faults,
+                     const struct err *own,
+                     struct err *err)
+{
+    if (own->code == ERR_OK) {
+        return true;
+    }
+    if (err->code == ERR_OK) {
+        *err = *own;
+    }
+    return err_code_kind(own->code) == ERR_KIND_BAD_INPUT &&
+           table_faults_tell(faults, own);
+}
+
 enum err_code
 dictionary_file_table(const struct dictionary_file *files,
                       size_t file_count,
@@ -27,16 +74,14 @@ dictionary_file_table(const struct dictionary_file *files,
 {
     const struct dictionary_file *file =
         dictionary_find_file(files, file_count, path);
-    char name[256];
 
-    (void)snprintf(name, sizeof(name), "dict/%s", path);
     if (file == NULL) {
         return err_set(err, ERR_BAD_TABLE,
-                       "%s: the file is missing; put it back or start from "
-                       "the dictionary that came with the program",
-                       name);
+                       "dict/%s: the file is missing; put it back or start "
+                       "from the dictionary that came with the program",
+                       path);
     }
-    return table_parse(name, file->bytes, out, err);
+    return dictionary_file_parse(file, out, err);
 }
 
 enum err_code

@@ -10,6 +10,18 @@
 #include "analyzers/table.h"
 
 /*
+ * Parse the file, named "dict/…"; its faults hear of bad rows.
+ *
+ *   out   given on ERR_OK: free with table_free
+ *
+ * Errors  those of table_parse_all; BAD_TABLE for a last line without an end: a
+ *         file that was cut off must not lose half a row silently
+ */
+enum err_code dictionary_file_parse(const struct dictionary_file *file,
+                                    struct table **out,
+                                    struct err *err) MUST_CHECK;
+
+/*
  * Find the file "calendar.csv" and parse it as "dict/calendar.csv".
  *
  *   out   given on ERR_OK: free with table_free
@@ -21,6 +33,15 @@ enum err_code dictionary_file_table(const struct dictionary_file *files,
                                     const char *path,
                                     struct table **out,
                                     struct err *err) MUST_CHECK;
+
+/*
+ * For a builder of several tables, after one of them was read with an error of
+ * its own: tell `own` unless it was told, keep the first error in *err. True:
+ * the next table may be read, too.
+ */
+bool dictionary_file_next(struct table_faults *faults,
+                          const struct err *own,
+                          struct err *err);
 
 /*
  * The positions of the column_count columns, all of which must exist.

@@ -250,10 +250,12 @@ indicator_build(const struct dictionary_file *files,
     code = dictionary_file_columns(indicators->table, column_names,
                                    COLUMN_COUNT, columns, err);
     while (code == ERR_OK && reader.row < table_row_count(indicators->table)) {
-        code = read_row(&reader);
+        (void)!read_row(&reader);
+        code = table_go_on(indicators->table, err) ? ERR_OK : err->code;
         reader.row++;
     }
-    if (code == ERR_OK) {
+    if (code == ERR_OK &&
+        (code = table_end(indicators->table, err)) == ERR_OK) {
         *out = indicators;
         indicators = NULL;
     }

@@ -16,6 +16,7 @@ struct macros {
     struct table *table; /* NULL when there is no words.csv */
     struct macro *rows;
     size_t count;
+    size_t words_column;
 };
 
 /* One expansion under way. */
@@ -168,7 +169,8 @@ read_row(struct macros *macros,
 
     if (macro.name.bytes == 0 || macro.words.bytes == 0) {
         return table_error(macros->table, row, columns[0], ERR_BAD_TABLE, err,
-                           "a word group has a name and words");
+                           "a word group has a name and words; fill in "
+                           "both");
     }
     if (macro.name.data[0] >= '0' && macro.name.data[0] <= '9') {
         return table_error(macros->table, row, columns[0], ERR_BAD_TABLE, err,
@@ -183,7 +185,8 @@ read_row(struct macros *macros,
     }
     if (find_macro(macros, macro.name) != NULL) {
         return table_error(macros->table, row, columns[0], ERR_BAD_TABLE, err,
-                           "the group '%.*s' stands twice",
+                           "the group '%.*s' stands twice; keep one of the "
+                           "two",
                            SPAN_ARGS(macro.name));
     }
     macros->rows[macros->count++] = macro;
@@ -191,23 +194,25 @@ read_row(struct macros *macros,
 }
 
 static enum err_code
-read_rows(struct macros *macros, struct span bytes, struct err *err)
+read_rows(struct macros *macros,
+          const struct dictionary_file *file,
+          struct err *err)
 {
     static const char *const names[] = {"name", "words"};
     size_t columns[2];
     size_t count;
-    enum err_code code =
-        table_parse("dict/words.csv", bytes, &macros->table, err);
+    enum err_code code = dictionary_file_parse(file, &macros->table, err);
 
     if (code != ERR_OK ||
         (code = dictionary_file_columns(macros->table, names, 2, columns,
                                         err)) != ERR_OK) {
         return code;
     }
+    macros->words_column = columns[1];
     count = table_row_count(macros->table);
     if (count > MACROS_MAX) {
         return err_set(err, ERR_TOO_LONG,
-                       "dict/words.csv has %zu rows; at most %d", count,
+                       "dict/words.csv: %zu rows; at most %d", count,
                        MACROS_MAX);
     }
     macros->rows = calloc(count + 1, sizeof(*macros->rows));
@@ -215,9 +220,10 @@ read_rows(struct macros *macros, struct span bytes, struct err *err)
         return err_set(err, ERR_NO_MEMORY, "words.csv");
     }
     for (size_t row = 0; row < count && code == ERR_OK; row++) {
-        code = read_row(macros, row, columns, err);
+        (void)!read_row(macros, row, columns, err);
+        code = table_go_on(macros->table, err) ? ERR_OK : err->code;
     }
-    return code;
+    return code == ERR_OK ? table_end(macros->table, err) : code;
 }
 
 /* Every group can be written out: no unknown name, no circle. */
@@ -234,13 +240,17 @@ check_rows(const struct macros *macros, struct err *err)
         struct pattern_fault fault;
 
         if (!macros_expand(macros, macros->rows[i].words, work, &fault)) {
-            code = table_error(macros->table, i, 1, ERR_BAD_TABLE, err,
-                               "group '%.*s', byte %zu: %s; %s",
-                               SPAN_ARGS(macros->rows[i].name),
-                               fault.offset + 1, fault.problem, fault.remedy);
+            (void)table_error_at(
+                macros->table, i, macros->words_column, fault.offset,
+                ERR_BAD_TABLE, err, "group '%.*s': %s; %s",
+                SPAN_ARGS(macros->rows[i].name), fault.problem, fault.remedy);
+            code = table_go_on(macros->table, err) ? ERR_OK : err->code;
         }
     }
     free(work);
+    if (code == ERR_OK && macros->table != NULL) {
+        code = table_end(macros->table, err);
+    }
     return code;
 }
 
@@ -259,7 +269,7 @@ macros_build(const struct dictionary_file *files,
         return err_set(err, ERR_NO_MEMORY, "words.csv");
     }
     if (file != NULL) {
-        code = read_rows(macros, file->bytes, err);
+        code = read_rows(macros, file, err);
     }
     if (code == ERR_OK) {
         code = check_rows(macros, err);

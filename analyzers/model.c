@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzers/dictionary_file.h"
 #include "analyzers/hundredths.h"
 #include "analyzers/scoring.h"
 #include "analyzers/table.h"
@@ -434,7 +435,7 @@ check_columns(const struct table *table,
 
 static enum err_code
 read_model(struct model *model,
-           const struct table *table,
+           struct table *table,
            const struct taxonomy *taxonomy,
            struct err *err)
 {
@@ -467,12 +468,12 @@ read_model(struct model *model,
         return err_set(err, ERR_NO_MEMORY, "dict/model.tsv");
     }
     for (size_t row = 0; row < rows; row++) {
-        code = read_feature(model, table, row, err);
-        if (code != ERR_OK) {
-            return code;
+        (void)!read_feature(model, table, row, err);
+        if (!table_go_on(table, err)) {
+            return err->code;
         }
     }
-    return ERR_OK;
+    return table_end(table, err);
 }
 
 enum err_code
@@ -496,7 +497,7 @@ model_build(const struct dictionary_file *files,
     if (model == NULL) {
         return err_set(err, ERR_NO_MEMORY, "dict/model.tsv");
     }
-    code = table_parse("dict/model.tsv", file->bytes, &table, err);
+    code = dictionary_file_parse(file, &table, err);
     if (code == ERR_OK) {
         code = read_model(model, table, taxonomy, err);
     }

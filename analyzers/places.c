@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzers/table.h"
+#include "analyzers/dictionary_file.h"
 
 #define HASH_BASE UINT64_C(0x9E3779B97F4A7C15)
 
@@ -455,10 +455,12 @@ grow(void **array, size_t *room, size_t wanted, size_t bytes)
 }
 
 static enum err_code
-build_fold(struct places *places, struct span simplify, struct err *err)
+build_fold(struct places *places,
+           const struct dictionary_file *simplify,
+           struct err *err)
 {
     struct table *table = NULL;
-    enum err_code code;
+    struct err bad = {0};
 
     for (uint32_t c = 0; c < FOLD_CHARS; c++) {
         places->fold[c] = (uint16_t)c;
@@ -467,12 +469,13 @@ build_fold(struct places *places, struct span simplify, struct err *err)
         places->fold[c] = (uint16_t)(c - 0xFEE0);
     }
     places->fold[0x3000] = ' ';
-    if (simplify.bytes == 0) {
+    if (simplify == NULL) {
         return ERR_OK;
     }
-    code = table_parse("dict/t2s.csv", simplify, &table, err);
-    if (code != ERR_OK) {
-        return code;
+    if (dictionary_file_parse(simplify, &table, &bad) != ERR_OK) {
+        return err_code_kind(bad.code) == ERR_KIND_BAD_INPUT
+                   ? ERR_OK
+                   : err_set(err, bad.code, "%s", bad.detail);
     }
     for (size_t row = 0; row < table_row_count(table); row++) {
         uint32_t from = 0;
@@ -614,7 +617,9 @@ check_row(const struct table *table,
     *out = (struct place_entry){.urban_percent = PLACES_PERCENT_UNKNOWN};
     if (!read_code(table_cell(table, row, columns->code), out)) {
         return table_error(table, row, columns->code, ERR_BAD_VALUE, err,
-                           "a code has 2, 4, 6 or 9 digits");
+                           "'%.*s' is not 2, 4, 6 or 9 digits: province, "
+                           "city, county, town",
+                           SPAN_ARGS(table_cell(table, row, columns->code)));
     }
     out->kind = (uint8_t)place_kind_from(kind);
     if (out->kind == PLACE_NONE) {
@@ -628,7 +633,8 @@ check_row(const struct table *table,
     if (percent.bytes > 0) {
         if (!read_number(percent, &value) || value > 100) {
             return table_error(table, row, columns->urban, ERR_BAD_VALUE, err,
-                               "a percentage is 0 to 100, or empty");
+                               "'%.*s' is no percentage; 0 to 100, or empty",
+                               SPAN_ARGS(percent));
         }
         out->urban_percent = (uint8_t)value;
     }
@@ -722,18 +728,24 @@ build_slots(struct places *places, struct err *err)
 }
 
 static enum err_code
-build_entries(struct places *places, struct span towns, struct err *err)
+build_entries(struct places *places,
+              const struct dictionary_file *towns,
+              struct err *err)
 {
     struct table *table = NULL;
     struct columns columns;
-    enum err_code code = table_parse("dict/towns.csv", towns, &table, err);
+    enum err_code code = dictionary_file_parse(towns, &table, err);
 
     if (code == ERR_OK) {
         code = find_columns(table, &columns, err);
     }
     for (size_t row = 0; code == ERR_OK && row < table_row_count(table);
          row++) {
-        code = add_row(places, table, row, &columns, err);
+        (void)!add_row(places, table, row, &columns, err);
+        code = table_go_on(table, err) ? ERR_OK : err->code;
+    }
+    if (code == ERR_OK) {
+        code = table_end(table, err);
     }
     table_free(&table);
     if (code != ERR_OK) {
@@ -751,8 +763,8 @@ build_entries(struct places *places, struct span towns, struct err *err)
 }
 
 enum err_code
-places_build(struct span towns,
-             struct span simplify,
+places_build(const struct dictionary_file *towns,
+             const struct dictionary_file *simplify,
              struct places **out,
              struct err *err)
 {

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analyzers/dictionary.h"
 #include "analyzers/err.h"
 #include "analyzers/span.h"
 
@@ -78,13 +79,13 @@ struct place_path {
 struct places;
 
 /*
- *   towns         bytes of towns.csv
- *   simplify      bytes of t2s.csv, or the empty span
+ *   towns         towns.csv
+ *   simplify      t2s.csv, or NULL; what is wrong with it says the cleaner
  *
  * Errors  BAD_TABLE, NO_COLUMN, BAD_VALUE, BAD_UTF8, TOO_LONG, NO_MEMORY
  */
-enum err_code places_build(struct span towns,
-                           struct span simplify,
+enum err_code places_build(const struct dictionary_file *towns,
+                           const struct dictionary_file *simplify,
                            struct places **out,
                            struct err *err) MUST_CHECK;
 void places_free(struct places **places);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzers/dictionary_file.h"
 #include "analyzers/places.h"
-#include "analyzers/table.h"
 #include "analyzers/units.h"
 
 enum {
@@ -938,11 +938,12 @@ build_index(struct region_table *table,
 }
 
 static enum err_code
-build_rules(struct region_table *table, struct span bytes, struct err *err)
+build_rules(struct region_table *table,
+            const struct dictionary_file *file,
+            struct err *err)
 {
     struct builder builder = {.table = table, .err = err};
-    enum err_code code =
-        table_parse("dict/regions.csv", bytes, &table->rows, err);
+    enum err_code code = dictionary_file_parse(file, &table->rows, err);
     size_t count;
 
     if (code != ERR_OK ||
@@ -964,7 +965,11 @@ build_rules(struct region_table *table, struct span bytes, struct err *err)
     for (size_t row = 0; code == ERR_OK && row < count; row++) {
         builder.row = row;
         builder.rule = (uint16_t)row;
-        code = add_rule(&builder);
+        (void)!add_rule(&builder);
+        code = table_go_on(table->rows, err) ? ERR_OK : err->code;
+    }
+    if (code == ERR_OK) {
+        code = table_end(table->rows, err);
     }
     if (code == ERR_OK && table->area_count > 0) {
         qsort(table->areas, table->area_count, sizeof(*table->areas),
@@ -980,10 +985,12 @@ build_rules(struct region_table *table, struct span bytes, struct err *err)
 }
 
 static enum err_code
-build_customers(struct region_table *table, struct span bytes, struct err *err)
+build_customers(struct region_table *table,
+                const struct dictionary_file *file,
+                struct err *err)
 {
     enum err_code code =
-        table_parse("dict/customers.csv", bytes, &table->customers_rows, err);
+        dictionary_file_parse(file, &table->customers_rows, err);
     struct table *rows = table->customers_rows;
     size_t id;
     size_t region;
@@ -1004,10 +1011,18 @@ build_customers(struct region_table *table, struct span bytes, struct err *err)
         customer->id = table_cell(rows, row, id);
         if (!ticket_region_from(table_cell(rows, row, region),
                                 &customer->region)) {
-            return table_error(rows, row, region, ERR_BAD_REGION, err,
-                               "none of urban, rural, remote, unknown");
+            (void)table_error(rows, row, region, ERR_BAD_REGION, err,
+                              "'%.*s' is none of urban, rural, remote, "
+                              "unknown",
+                              SPAN_ARGS(table_cell(rows, row, region)));
+            if (!table_go_on(rows, err)) {
+                return err->code;
+            }
         }
         table->customer_count++;
+    }
+    if (table_end(rows, err) != ERR_OK) {
+        return err->code;
     }
     qsort(table->customers, table->customer_count, sizeof(*table->customers),
           compare_customers);
@@ -1018,7 +1033,7 @@ static enum err_code
 need_file(const struct dictionary_file *files,
           size_t file_count,
           const char *path,
-          struct span *out,
+          const struct dictionary_file **out,
           struct err *err)
 {
     const struct dictionary_file *file =
@@ -1026,11 +1041,11 @@ need_file(const struct dictionary_file *files,
 
     if (file == NULL) {
         return err_set(err, ERR_NOT_FOUND,
-                       "dict/%s is missing: put it back beside the other "
-                       "tables",
+                       "dict/%s: the file is missing; put it back beside the "
+                       "other tables",
                        path);
     }
-    *out = file->bytes;
+    *out = file;
     return ERR_OK;
 }
 
@@ -1045,23 +1060,28 @@ region_build(const struct dictionary_file *files,
     const struct dictionary_file *customers =
         dictionary_find_file(files, file_count, "customers.csv");
     struct region_table *table = calloc(1, sizeof(*table));
-    struct span towns;
-    struct span rules;
-    enum err_code code;
+    const struct dictionary_file *towns = NULL;
+    const struct dictionary_file *rules = NULL;
+    struct err first = {0};
+    struct err second = {0};
 
     if (table == NULL) {
         return err_set(err, ERR_NO_MEMORY, "dict/regions.csv");
     }
-    if ((code = need_file(files, file_count, "towns.csv", &towns, err)) ||
-        (code = need_file(files, file_count, "regions.csv", &rules, err)) ||
-        (code = places_build(
-             towns, simplify != NULL ? simplify->bytes : (struct span){NULL, 0},
-             &table->places, err)) ||
-        (code = build_rules(table, rules, err)) ||
-        (customers != NULL &&
-         (code = build_customers(table, customers->bytes, err)))) {
+    /* Rules name places; customers stand for themselves. */
+    if (need_file(files, file_count, "towns.csv", &towns, err) == ERR_OK &&
+        need_file(files, file_count, "regions.csv", &rules, err) == ERR_OK &&
+        places_build(towns, simplify, &table->places, &first) == ERR_OK) {
+        (void)!build_rules(table, rules, &first);
+    }
+    if (towns != NULL && rules != NULL &&
+        dictionary_file_next(towns->faults, &first, err) && customers != NULL) {
+        (void)!build_customers(table, customers, &second);
+        (void)dictionary_file_next(customers->faults, &second, err);
+    }
+    if (err->code != ERR_OK) {
         region_free(&table);
-        return code;
+        return err->code;
     }
     *out = table;
     return ERR_OK;

@@ -40,13 +40,10 @@ struct rules_reader {
     const struct cleaner *cleaner;
     struct macros *macros;
     struct expansion *expansion;
-    struct err *err; /* of the row being read */
-    dictionary_report *report;
-    void *report_data;
-    bool *enough;
+    struct err *err;   /* of the row being read */
     struct err *first; /* the first error of all */
     /* the row being read */
-    const struct table *table;
+    struct table *table;
     size_t row;
     size_t columns[COLUMN_COUNT];
 };
@@ -63,23 +60,7 @@ cell(const struct rules_reader *reader, enum rule_column column)
 
 /* ---------------------------------------------------------------- patterns */
 
-enum { CARET_BEFORE_CHARS = 24, CARET_AFTER_CHARS = 16 };
-
-/* Step back `chars` characters of UTF-8. */
-static size_t
-step_back(struct span text, size_t at, size_t chars)
-{
-    while (at > 0 && chars > 0) {
-        at--;
-        while (at > 0 && ((unsigned char)text.data[at] & 0xC0) == 0x80) {
-            at--;
-        }
-        chars--;
-    }
-    return at;
-}
-
-/* "…: problem; remedy", the pattern around the place, a caret below it. */
+/* "…: problem; remedy", a caret below the place. */
 static enum err_code
 pattern_error(struct rules_reader *reader,
               enum rule_column column,
@@ -87,26 +68,11 @@ pattern_error(struct rules_reader *reader,
               const char *problem,
               const char *remedy)
 {
-    struct span pattern = cell(reader, column);
-    size_t start;
-    size_t end;
-    size_t blanks;
-
-    if (offset > pattern.bytes) {
-        offset = pattern.bytes;
-    }
-    start = step_back(pattern, offset, CARET_BEFORE_CHARS);
-    end = offset;
-    for (size_t i = 0; i < CARET_AFTER_CHARS && end < pattern.bytes; i++) {
-        end += utf8_next((struct span){pattern.data + end, pattern.bytes - end},
-                         NULL);
-    }
-    blanks = utf8_columns((struct span){pattern.data + start, offset - start});
-    return ROW_ERROR(reader, column, ERR_BAD_PATTERN,
-                     "rule '%.*s', %s: %s; %s\n    %.*s\n    %*s^",
-                     SPAN_ARGS(cell(reader, COLUMN_ID)), column_names[column],
-                     problem, remedy, (int)(end - start), pattern.data + start,
-                     (int)blanks, "");
+    return table_error_at(reader->table, reader->row, reader->columns[column],
+                          offset, ERR_BAD_PATTERN, reader->err,
+                          "rule '%.*s', %s: %s; %s",
+                          SPAN_ARGS(cell(reader, COLUMN_ID)),
+                          column_names[column], problem, remedy);
 }
 
 /* PCRE2's own complaint, translated at the wall. */
@@ -395,21 +361,19 @@ make_room(struct rules_reader *reader, size_t more)
     return ERR_OK;
 }
 
-/* Report what stands in reader->err and forget it. False: no more. */
+/* After an error of a file or of all rules: tell it and forget it. False: no
+ * more. */
 static bool
-next_after_error(struct rules_reader *reader)
+next_after_error(struct rules_reader *reader, struct table_faults *faults)
 {
     bool bad_input = err_code_kind(reader->err->code) == ERR_KIND_BAD_INPUT;
 
     if (reader->first->code == ERR_OK) {
         *reader->first = *reader->err;
     }
-    if (!bad_input || reader->report == NULL ||
-        !reader->report(reader->report_data, reader->err)) {
-        *reader->enough = true;
-    }
+    bad_input = bad_input && table_faults_tell(faults, reader->err);
     *reader->err = (struct err){0};
-    return !*reader->enough;
+    return bad_input;
 }
 
 static enum err_code
@@ -417,11 +381,8 @@ open_file(struct rules_reader *reader, const struct dictionary_file *file)
 {
     struct rules *rules = reader->rules;
     struct table *table = NULL;
-    char name[256];
-    enum err_code code;
+    enum err_code code = dictionary_file_parse(file, &table, reader->err);
 
-    (void)snprintf(name, sizeof(name), "dict/%s", file->path);
-    code = table_parse(name, file->bytes, &table, reader->err);
     if (code != ERR_OK) {
         return code;
     }
@@ -436,14 +397,21 @@ open_file(struct rules_reader *reader, const struct dictionary_file *file)
 static bool
 read_file(struct rules_reader *reader, const struct dictionary_file *file)
 {
+    struct err own = {0};
+
     if (open_file(reader, file) != ERR_OK) {
-        return next_after_error(reader);
+        return next_after_error(reader, file->faults);
     }
     for (reader->row = 0; reader->row < table_row_count(reader->table);
          reader->row++) {
-        if (read_rule(reader) != ERR_OK && !next_after_error(reader)) {
-            return false;
+        (void)!read_rule(reader);
+        if (!table_go_on(reader->table, reader->err)) {
+            return next_after_error(reader, file->faults);
         }
+    }
+    if (table_end(reader->table, &own) != ERR_OK &&
+        reader->first->code == ERR_OK) {
+        *reader->first = own;
     }
     return true;
 }
@@ -496,7 +464,7 @@ read_all(struct rules_reader *reader,
     }
     if (reader->err->code != ERR_OK) {
         /* Without its macros hardly a row would be right. */
-        (void)next_after_error(reader);
+        *reader->first = *reader->err;
         return;
     }
     for (size_t i = 0; i < file_count; i++) {
@@ -504,21 +472,19 @@ read_all(struct rules_reader *reader,
             return;
         }
     }
-    if (reader->first->code == ERR_OK && compile_scanner(reader) != ERR_OK) {
-        (void)next_after_error(reader);
+    if (reader->first->code == ERR_OK && reader->cleaner != NULL &&
+        compile_scanner(reader) != ERR_OK) {
+        *reader->first = *reader->err;
     }
 }
 
 enum err_code
-rules_build_reporting(const struct dictionary_file *files,
-                      size_t file_count,
-                      const struct taxonomy *taxonomy,
-                      const struct cleaner *cleaner,
-                      dictionary_report *report,
-                      void *report_data,
-                      bool *enough,
-                      struct rules **out,
-                      struct err *err)
+rules_build(const struct dictionary_file *files,
+            size_t file_count,
+            const struct taxonomy *taxonomy,
+            const struct cleaner *cleaner,
+            struct rules **out,
+            struct err *err)
 {
     struct rules *rules = calloc(1, sizeof(*rules));
     struct err row_err = {0};
@@ -526,9 +492,6 @@ rules_build_reporting(const struct dictionary_file *files,
                                   .taxonomy = taxonomy,
                                   .cleaner = cleaner,
                                   .err = &row_err,
-                                  .report = report,
-                                  .report_data = report_data,
-                                  .enough = enough,
                                   .first = err};
 
     if (rules == NULL) {
@@ -543,20 +506,6 @@ rules_build_reporting(const struct dictionary_file *files,
     }
     *out = rules;
     return ERR_OK;
-}
-
-enum err_code
-rules_build(const struct dictionary_file *files,
-            size_t file_count,
-            const struct taxonomy *taxonomy,
-            const struct cleaner *cleaner,
-            struct rules **out,
-            struct err *err)
-{
-    bool enough = false;
-
-    return rules_build_reporting(files, file_count, taxonomy, cleaner, NULL,
-                                 NULL, &enough, out, err);
 }
 
 static void

@@ -63,8 +63,10 @@ struct rule {
     size_t line;
 };
 
-/* Errors  BAD_TABLE, BAD_PATTERN with file, line, column, the pattern with a
- *         caret under the place, and how to mend it */
+/* `cleaner` NULL: *out is of no use, its rows were only looked at.
+ * Errors  BAD_TABLE, BAD_PATTERN with file, line, column, the pattern with a
+ *         caret under the place, and how to mend it; the files' faults hear of
+ *         each bad row */
 enum err_code rules_build(const struct dictionary_file *files,
                           size_t file_count,
                           const struct taxonomy *taxonomy,
@@ -72,19 +74,6 @@ enum err_code rules_build(const struct dictionary_file *files,
                           struct rules **out,
                           struct err *err) MUST_CHECK;
 
-/*
- * The same, but goes on behind a bad row and reports each one, until `report`
- * (NULL: stop at the first) says that it is enough: then *enough is set.
- */
-enum err_code rules_build_reporting(const struct dictionary_file *files,
-                                    size_t file_count,
-                                    const struct taxonomy *taxonomy,
-                                    const struct cleaner *cleaner,
-                                    dictionary_report *report,
-                                    void *report_data,
-                                    bool *enough,
-                                    struct rules **out,
-                                    struct err *err) MUST_CHECK;
 void rules_free(struct rules **rules);
 
 size_t rules_count(const struct rules *rules);

@@ -88,19 +88,25 @@ read_value(struct scoring *scoring,
 }
 
 static enum err_code
-read_values(struct scoring *scoring, struct span bytes, struct err *err)
+read_values(struct scoring *scoring,
+            const struct dictionary_file *file,
+            struct err *err)
 {
     static const char *const names[] = {"name", "value"};
     struct table *table = NULL;
     size_t columns[2];
-    enum err_code code = table_parse("dict/scoring.csv", bytes, &table, err);
+    enum err_code code = dictionary_file_parse(file, &table, err);
 
     if (code == ERR_OK) {
         code = dictionary_file_columns(table, names, 2, columns, err);
     }
     for (size_t row = 0; code == ERR_OK && row < table_row_count(table);
          row++) {
-        code = read_value(scoring, table, row, columns, err);
+        (void)!read_value(scoring, table, row, columns, err);
+        code = table_go_on(table, err) ? ERR_OK : err->code;
+    }
+    if (code == ERR_OK) {
+        code = table_end(table, err);
     }
     table_free(&table);
     return code;
@@ -234,7 +240,7 @@ read_boundary(struct scoring *scoring,
 
 static enum err_code
 read_boundaries(struct scoring *scoring,
-                struct span bytes,
+                const struct dictionary_file *file,
                 const struct taxonomy *taxonomy,
                 struct err *err)
 {
@@ -242,16 +248,16 @@ read_boundaries(struct scoring *scoring,
         "id", "when", "and", "unless", "target", "points"};
     struct table *table = NULL;
     size_t columns[COLUMN_COUNT];
-    enum err_code code = table_parse("dict/boundaries.csv", bytes, &table, err);
+    enum err_code code = dictionary_file_parse(file, &table, err);
 
     if (code != ERR_OK || (code = dictionary_file_columns(
                                table, names, COLUMN_COUNT, columns, err))) {
         goto out;
     }
     if (table_row_count(table) > BOUNDARIES_MAX) {
-        code = err_set(err, ERR_TOO_LONG,
-                       "dict/boundaries.csv has more than %d rows",
-                       BOUNDARIES_MAX);
+        code =
+            err_set(err, ERR_TOO_LONG, "dict/boundaries.csv: more than %d rows",
+                    BOUNDARIES_MAX);
         goto out;
     }
     scoring->boundaries =
@@ -262,7 +268,11 @@ read_boundaries(struct scoring *scoring,
     }
     for (size_t row = 0; code == ERR_OK && row < table_row_count(table);
          row++) {
-        code = read_boundary(scoring, table, row, columns, taxonomy, err);
+        (void)!read_boundary(scoring, table, row, columns, taxonomy, err);
+        code = table_go_on(table, err) ? ERR_OK : err->code;
+    }
+    if (code == ERR_OK) {
+        code = table_end(table, err);
     }
 out:
     table_free(&table);
@@ -283,7 +293,9 @@ scoring_build(const struct dictionary_file *files,
     const struct dictionary_file *boundaries =
         dictionary_find_file(files, file_count, "boundaries.csv");
     struct scoring *scoring = calloc(1, sizeof(*scoring));
-    enum err_code code = ERR_OK;
+    struct err first = {0};
+    struct err second = {0};
+    bool go_on = true;
 
     if (scoring == NULL) {
         return err_set(err, ERR_NO_MEMORY, "scoring.csv");
@@ -293,14 +305,16 @@ scoring_build(const struct dictionary_file *files,
         *value_of(&scoring->values, i) = value_rows[i].fallback;
     }
     if (values != NULL) {
-        code = read_values(scoring, values->bytes, err);
+        (void)!read_values(scoring, values, &first);
+        go_on = dictionary_file_next(values->faults, &first, err);
     }
-    if (code == ERR_OK && boundaries != NULL) {
-        code = read_boundaries(scoring, boundaries->bytes, taxonomy, err);
+    if (go_on && boundaries != NULL) {
+        (void)!read_boundaries(scoring, boundaries, taxonomy, &second);
+        (void)dictionary_file_next(boundaries->faults, &second, err);
     }
-    if (code != ERR_OK) {
+    if (err->code != ERR_OK) {
         scoring_free(&scoring);
-        return code;
+        return err->code;
     }
     *out = scoring;
     return ERR_OK;

@@ -41,7 +41,7 @@ read_setting(const struct table *table,
 }
 
 static enum err_code
-read_settings(const struct table *table,
+read_settings(struct table *table,
               const char *prefix,
               const struct setting *known,
               size_t count,
@@ -57,8 +57,12 @@ read_settings(const struct table *table,
     }
     for (size_t row = 0; code == ERR_OK && row < table_row_count(table);
          row++) {
-        code = read_setting(table, row, columns, prefix, known, count, values,
+        (void)!read_setting(table, row, columns, prefix, known, count, values,
                             err);
+        code = table_go_on(table, err) ? ERR_OK : err->code;
+    }
+    if (code == ERR_OK) {
+        code = table_end(table, err);
     }
     for (size_t i = 0; code == ERR_OK && i < count; i++) {
         if (values[i] == UINT64_MAX) {

@@ -11,7 +11,9 @@
 #ifndef ANALYZERS_TABLE_H
 #define ANALYZERS_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "analyzers/err.h"
 #include "analyzers/span.h"
@@ -21,6 +23,29 @@ enum {
     TABLE_COLUMNS_MAX = 64,
     TABLE_CELL_BYTES_MAX = 64 * 1024
 };
+
+enum {
+    TABLE_FAULTS_MAX = 100 /* told of all tables together, then it is enough */
+};
+
+/* Told of one error; false: enough. `err` lasts no longer than the call. */
+typedef bool table_report(void *data, const struct err *err);
+
+/*
+ * Who hears of the errors of the tables, one after the other. Several tables
+ * may share one. Zeroed but for the first two; of the errors behind the
+ * TABLE_FAULTS_MAX-th one more is told, as a sign that there are more.
+ */
+struct table_faults {
+    table_report *report;
+    void *data;
+    bool enough;
+    size_t count;
+    uint64_t known[TABLE_FAULTS_MAX]; /* hashes: no error is told twice */
+};
+
+/* Tell of an error unless it was told. False: enough, stop. Accepts NULL. */
+bool table_faults_tell(struct table_faults *faults, const struct err *err);
 
 struct table;
 
@@ -35,6 +60,26 @@ enum err_code table_parse(const char *name,
                           struct span bytes,
                           struct table **out,
                           struct err *err) MUST_CHECK;
+
+/*
+ * The same, but with `faults` (NULL: as above) a row with another number of
+ * cells is told and left out; table_end gives its error back.
+ */
+enum err_code table_parse_all(const char *name,
+                              struct span bytes,
+                              struct table_faults *faults,
+                              struct table **out,
+                              struct err *err) MUST_CHECK;
+
+/*
+ * After one row was read: true when the next one may be. An error in the input
+ * is told and taken out of *err when the table has faults; any other error, or
+ * enough of them, stays.
+ */
+bool table_go_on(struct table *table, struct err *err);
+
+/* After the last row: the first error that table_go_on took. */
+enum err_code table_end(const struct table *table, struct err *err);
 
 void table_free(struct table **table);
 
@@ -63,7 +108,9 @@ struct span table_cell(const struct table *table, size_t row, size_t column);
 size_t table_row_line(const struct table *table, size_t row);
 
 /*
- * Begin a message: sets `code` with the detail "NAME: line L, column C: …".
+ * Begin a message: sets `code` with the detail "NAME: line L, column C: …", and
+ * below it, where there is room, the row around the cell with a caret under the
+ * cell's first character.
  */
 enum err_code table_error(const struct table *table,
                           size_t row,
@@ -72,5 +119,15 @@ enum err_code table_error(const struct table *table,
                           struct err *err,
                           const char *fmt,
                           ...) PRINTF_LIKE(6, 7);
+
+/* The same with the caret under byte `offset` of the cell. */
+enum err_code table_error_at(const struct table *table,
+                             size_t row,
+                             size_t column,
+                             size_t offset,
+                             enum err_code code,
+                             struct err *err,
+                             const char *fmt,
+                             ...) PRINTF_LIKE(7, 8);
 
 #endif /* ANALYZERS_TABLE_H */

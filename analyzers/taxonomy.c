@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "analyzers/table.h"
+#include "analyzers/dictionary_file.h"
 
 struct taxonomy {
     struct table *table; /* the spans of the rows borrow from it */
@@ -226,7 +226,7 @@ read_rows(struct taxonomy *taxonomy, struct err *err)
     }
     if (count > TAXONOMY_ROWS_MAX) {
         return err_set(err, ERR_TOO_LONG,
-                       "dict/categories.csv has %zu rows; at most %d", count,
+                       "dict/categories.csv: %zu rows; at most %d", count,
                        TAXONOMY_ROWS_MAX);
     }
     taxonomy->rows = calloc(count + 1, sizeof(*taxonomy->rows));
@@ -234,14 +234,17 @@ read_rows(struct taxonomy *taxonomy, struct err *err)
         return err_set(err, ERR_NO_MEMORY, "categories.csv");
     }
     for (size_t row = 0; row < count; row++) {
-        code = add_row(taxonomy, row, &columns, err);
-        if (code != ERR_OK) {
-            return code;
+        (void)!add_row(taxonomy, row, &columns, err);
+        if (!table_go_on(taxonomy->table, err)) {
+            return err->code;
         }
+    }
+    if (table_end(taxonomy->table, err) != ERR_OK) {
+        return err->code;
     }
     if (taxonomy->class_count == 0) {
         return err_set(err, ERR_BAD_TABLE,
-                       "dict/categories.csv has no second-level row");
+                       "dict/categories.csv: there is no second-level row");
     }
     return ERR_OK;
 }
@@ -259,15 +262,14 @@ taxonomy_build(const struct dictionary_file *files,
 
     if (file == NULL) {
         return err_set(err, ERR_NOT_FOUND,
-                       "dict/categories.csv is missing; the dictionary cannot "
-                       "be used without it");
+                       "dict/categories.csv: the file is missing; the "
+                       "dictionary cannot be used without it");
     }
     taxonomy = calloc(1, sizeof(*taxonomy));
     if (taxonomy == NULL) {
         return err_set(err, ERR_NO_MEMORY, "categories.csv");
     }
-    code =
-        table_parse("dict/categories.csv", file->bytes, &taxonomy->table, err);
+    code = dictionary_file_parse(file, &taxonomy->table, err);
     if (code == ERR_OK) {
         code = read_rows(taxonomy, err);
     }

@@ -181,20 +181,28 @@ sort_rows(struct units *units, const size_t *columns, struct err *err)
         const struct unit_row *unit = &units->by_path[i];
 
         if (span_equal(unit->path, unit[-1].path)) {
-            return table_error(units->table, unit->row, columns[1],
-                               ERR_BAD_TABLE, err,
-                               "this path stands on line %zu already",
-                               table_row_line(units->table, unit[-1].row));
+            (void)table_error(units->table, unit->row, columns[1],
+                              ERR_BAD_TABLE, err,
+                              "this path stands on line %zu already; keep one "
+                              "of the two",
+                              table_row_line(units->table, unit[-1].row));
+        }
+        if (!table_go_on(units->table, err)) {
+            return err->code;
         }
     }
     for (size_t i = 1; i < units->code_count; i++) {
         const struct unit_row *unit = &units->by_code[i];
 
         if (span_equal(unit->code, unit[-1].code)) {
-            return table_error(units->table, unit->row, columns[0],
-                               ERR_BAD_TABLE, err,
-                               "this code stands on line %zu already",
-                               table_row_line(units->table, unit[-1].row));
+            (void)table_error(units->table, unit->row, columns[0],
+                              ERR_BAD_TABLE, err,
+                              "this code stands on line %zu already; keep one "
+                              "of the two",
+                              table_row_line(units->table, unit[-1].row));
+        }
+        if (!table_go_on(units->table, err)) {
+            return err->code;
         }
     }
     return ERR_OK;
@@ -232,10 +240,14 @@ units_build(const struct dictionary_file *files,
         goto out;
     }
     for (size_t row = 0; row < rows && code == ERR_OK; row++) {
-        code = read_row(units, row, columns, err);
+        (void)!read_row(units, row, columns, err);
+        code = table_go_on(units->table, err) ? ERR_OK : err->code;
     }
     if (code == ERR_OK) {
         code = sort_rows(units, columns, err);
+    }
+    if (code == ERR_OK) {
+        code = table_end(units->table, err);
     }
     if (code == ERR_OK) {
         *out = units;

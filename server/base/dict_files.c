@@ -35,7 +35,8 @@ add_file(struct dict_files *out,
                        "%s: more than %d tables; put some together", path,
                        DICT_FILES_MAX);
     }
-    out->files[out->count++] = (struct dictionary_file){path, bytes};
+    out->files[out->count++] =
+        (struct dictionary_file){.path = path, .bytes = bytes};
     return ERR_OK;
 }
 

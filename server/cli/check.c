@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analyzers/table.h"
 #include "server/cli/cli.h"
 #include "server/rulebook/rule_check.h"
 #include "server/rulebook/rulebook.h"
@@ -74,12 +75,23 @@ check_tables(const struct dictionary *dictionary, struct buf *out)
     return exit_code == CLI_FINE && check.findings > 0 ? CLI_NO : exit_code;
 }
 
+struct table_errors {
+    struct buf *text;
+    size_t count;
+};
+
 /* Every error of the tables, one after the other. */
 static bool
 put_table_error(void *data, const struct err *err)
 {
-    if (err_code_kind(err->code) == ERR_KIND_BAD_INPUT) {
-        buf_printf(data, "%s\n", err->detail);
+    struct table_errors *errors = data;
+
+    if (errors->count++ == TABLE_FAULTS_MAX) {
+        buf_printf(errors->text,
+                   "more than %d errors; mend these and check again\n",
+                   TABLE_FAULTS_MAX);
+    } else {
+        buf_printf(errors->text, "%s\n", err->detail);
     }
     return true;
 }
@@ -89,9 +101,11 @@ static int
 check_build(const struct config *config, struct edition **out, struct buf *text)
 {
     const struct edition_options options = edition_options_from(config);
+    struct table_errors errors = {.text = text};
+    struct table_faults faults = {.report = put_table_error, .data = &errors};
     struct err err = {0};
 
-    if (edition_build(&options, put_table_error, text, out, &err) == ERR_OK) {
+    if (edition_build(&options, &faults, out, &err) == ERR_OK) {
         return CLI_FINE;
     }
     if (err_code_kind(err.code) != ERR_KIND_BAD_INPUT) {

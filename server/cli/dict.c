@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "analyzers/table.h"
 #include "server/base/dict_files.h"
 #include "server/cli/cli.h"
 #include "server/decode/columns.h"
@@ -90,11 +91,11 @@ note_error(void *data, const struct err *err)
 static enum err_code
 check_tables(struct import_run *run, struct err *err)
 {
+    struct table_faults faults = {.report = note_error, .data = run};
     const struct dictionary_options options = {
         .deadline_profile = run->config->deadline_profile,
         .model_off = !run->config->model,
-        .report = note_error,
-        .report_data = run};
+        .faults = &faults};
     struct dictionary *dictionary = NULL;
     struct columns *columns = NULL;
     struct err bad = {0};
@@ -106,8 +107,12 @@ check_tables(struct import_run *run, struct err *err)
     }
     dictionary_free(&dictionary);
     bad = (struct err){0};
+    for (size_t i = 0; i < run->merged_count; i++) {
+        run->merged[i].faults = &faults;
+    }
     if (columns_build(run->merged, run->merged_count, &columns, &bad) !=
-        ERR_OK) {
+            ERR_OK &&
+        run->error_count == 0) {
         (void)note_error(run, &bad);
     }
     columns_free(&columns);

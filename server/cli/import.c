@@ -143,7 +143,7 @@ open_tables(struct run *run, struct err *err)
     const struct edition_options options = edition_options_from(&run->config);
     struct edition *first = NULL;
 
-    if (edition_build(&options, NULL, NULL, &first, err) != ERR_OK) {
+    if (edition_build(&options, NULL, &first, err) != ERR_OK) {
         return err->code;
     }
     if (rulebook_new(first, &run->rulebook, err) != ERR_OK) {

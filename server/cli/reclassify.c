@@ -63,7 +63,7 @@ open_run(struct run *run, struct err *err)
         return err_set(err, ERR_USAGE,
                        "say which store: suqiu reclassify --data DIR");
     }
-    if (edition_build(&tables, NULL, NULL, &first, err) != ERR_OK) {
+    if (edition_build(&tables, NULL, &first, err) != ERR_OK) {
         return err->code;
     }
     if (rulebook_new(first, &run->rulebook, err) != ERR_OK) {

@@ -211,7 +211,7 @@ list_rules(const struct config *config,
 
     if (hits == NULL) {
         (void)err_set(err, ERR_NO_MEMORY, "rules");
-    } else if (edition_build(&options, NULL, NULL, &edition, err) == ERR_OK &&
+    } else if (edition_build(&options, NULL, &edition, err) == ERR_OK &&
                load_hits(config->data, hits, err) == ERR_OK) {
         if (flag_cost || query->order == RULE_ORDER_COST) {
             edition_measure(edition);

@@ -704,7 +704,7 @@ open_tables(struct server *server, struct err *err)
     struct edition_options options = edition_options_from(&server->config);
     struct edition *first = NULL;
 
-    if (edition_build(&options, NULL, NULL, &first, err) != ERR_OK) {
+    if (edition_build(&options, NULL, &first, err) != ERR_OK) {
         return err->code;
     }
     if (rulebook_new(first, &server->rulebook, err) != ERR_OK) {

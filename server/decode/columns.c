@@ -274,7 +274,11 @@ load_headings(struct columns *columns,
     }
     for (size_t row = 0; code == ERR_OK && row < table_row_count(table);
          row++) {
-        code = add_heading(columns, table, row, cells, err);
+        (void)!add_heading(columns, table, row, cells, err);
+        code = table_go_on(table, err) ? ERR_OK : err->code;
+    }
+    if (code == ERR_OK) {
+        code = table_end(table, err);
     }
     table_free(&table);
     return code;
@@ -297,7 +301,11 @@ load_values(struct columns *columns,
     }
     for (size_t row = 0; code == ERR_OK && row < table_row_count(table);
          row++) {
-        code = add_value(columns, table, row, cells, err);
+        (void)!add_value(columns, table, row, cells, err);
+        code = table_go_on(table, err) ? ERR_OK : err->code;
+    }
+    if (code == ERR_OK) {
+        code = table_end(table, err);
     }
     table_free(&table);
     return code;
@@ -310,19 +318,22 @@ columns_build(const struct dictionary_file *files,
               struct err *err)
 {
     struct columns *columns = calloc(1, sizeof(*columns));
-    enum err_code code;
+    struct table_faults *faults = file_count > 0 ? files[0].faults : NULL;
+    struct err first = {0};
+    struct err second = {0};
 
     if (columns == NULL) {
         return err_set(err, ERR_NO_MEMORY, "dict/columns.csv");
     }
     arena_init(&columns->arena, 16 * 1024);
-    code = load_headings(columns, files, file_count, err);
-    if (code == ERR_OK) {
-        code = load_values(columns, files, file_count, err);
+    (void)!load_headings(columns, files, file_count, &first);
+    if (dictionary_file_next(faults, &first, err)) {
+        (void)!load_values(columns, files, file_count, &second);
+        (void)dictionary_file_next(faults, &second, err);
     }
-    if (code != ERR_OK) {
+    if (err->code != ERR_OK) {
         columns_free(&columns);
-        return code;
+        return err->code;
     }
     *out = columns;
     return ERR_OK;

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #include "analyzers/rules.h"
+#include "analyzers/table.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/rulebook/rule_check.h"
@@ -211,12 +212,12 @@ reload_thread(void *data)
 {
     struct reload *reload = data;
     struct reload_result *result = &reload->result;
+    struct table_faults faults = {.report = note_error, .data = result};
     struct edition *next = NULL;
     struct err err = {0};
 
     (void)prctl(PR_SET_NAME, "suqiu-reload");
-    if (edition_build(&reload->options, note_error, result, &next, &err) ==
-            ERR_OK &&
+    if (edition_build(&reload->options, &faults, &next, &err) == ERR_OK &&
         check_rules(result, next, &err) == ERR_OK) {
         take(reload, next);
     } else {

@@ -63,8 +63,7 @@ job_thread(void *data)
     uint64_t total = 0;
 
     (void)prctl(PR_SET_NAME, "suqiu-replay");
-    if (edition_build(&job->options, NULL, NULL, &edition, &job->err) ==
-            ERR_OK &&
+    if (edition_build(&job->options, NULL, &edition, &job->err) == ERR_OK &&
         replay_count(job->store, job->from_us, job->to_us, &total, &job->err) ==
             ERR_OK) {
         atomic_store(&job->total, total);

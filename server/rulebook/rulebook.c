@@ -7,6 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "analyzers/table.h"
 #include "server/base/clock.h"
 #include "server/base/dict_files.h"
 #include "server/rulebook/rule_check.h"
@@ -86,24 +87,24 @@ keep_tables(struct edition *edition,
     return ERR_OK;
 }
 
-/* The tables that only the decoder needs; reported like the others. */
+/* The tables that only the decoder needs; told like the others. */
 static void
 build_columns(struct edition *edition,
               const struct dict_files *files,
-              dictionary_report *report,
-              void *report_data,
+              struct table_faults *faults,
               struct err *err)
 {
     struct err own = {0};
 
-    if (err->code != ERR_OK && report == NULL) {
+    if (err->code != ERR_OK && (faults == NULL || faults->enough)) {
         return;
+    }
+    for (size_t i = 0; i < files->count; i++) {
+        files->files[i].faults = faults;
     }
     if (columns_build(files->files, files->count, &edition->columns, &own) !=
         ERR_OK) {
-        if (report != NULL) {
-            (void)report(report_data, &own);
-        }
+        (void)table_faults_tell(faults, &own);
         if (err->code == ERR_OK) {
             *err = own;
         }
@@ -112,16 +113,14 @@ build_columns(struct edition *edition,
 
 enum err_code
 edition_build(const struct edition_options *options,
-              dictionary_report *report,
-              void *report_data,
+              struct table_faults *faults,
               struct edition **out,
               struct err *err)
 {
     struct dictionary_options dictionary = {.deadline_profile =
                                                 options->deadline_profile,
                                             .model_off = options->model_off,
-                                            .report = report,
-                                            .report_data = report_data};
+                                            .faults = faults};
     struct edition *edition = calloc(1, sizeof(*edition));
     struct dict_files files;
 
@@ -129,15 +128,13 @@ edition_build(const struct edition_options *options,
         return err_set(err, ERR_NO_MEMORY, "the tables");
     }
     if (dict_files_load(options->directory, &files, err) != ERR_OK) {
-        if (report != NULL) {
-            (void)report(report_data, err);
-        }
+        (void)table_faults_tell(faults, err);
         edition_free(edition);
         return err->code;
     }
     (void)!dictionary_build(files.files, files.count, &dictionary,
                             &edition->dictionary, err);
-    build_columns(edition, &files, report, report_data, err);
+    build_columns(edition, &files, faults, err);
     if (err->code == ERR_OK) {
         (void)keep_tables(edition, &files, err);
     }

@@ -55,16 +55,15 @@ struct edition_options edition_options_from(const struct config *config);
 /*
  * Read and build, aside from everything.
  *
- *   report  told of every error that can be found in one go (dictionary.h);
- *           NULL: stop at the first
+ *   faults  hears of every error that can be found in one go (table.h); NULL:
+ *           stop at the first
  *   out     held once: edition_release
  *
  * Errors  those of dict_files_load, dictionary_build and columns_build
- * Cost    half a second for the full tables
+ * Cost    a quarter of a second for the full tables
  */
 enum err_code edition_build(const struct edition_options *options,
-                            dictionary_report *report,
-                            void *report_data,
+                            struct table_faults *faults,
                             struct edition **out,
                             struct err *err) MUST_CHECK;
 

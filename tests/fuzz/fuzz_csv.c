@@ -23,8 +23,8 @@ static void
 prepare(void)
 {
     const struct dictionary_file files[2] = {
-        {"columns.csv", SPAN_LITERAL(headings)},
-        {"column_values.csv", SPAN_LITERAL(values)},
+        {.path = "columns.csv", .bytes = SPAN_LITERAL(headings)},
+        {.path = "column_values.csv", .bytes = SPAN_LITERAL(values)},
     };
     struct err err = {0};
 

@@ -102,14 +102,19 @@ static void
 odd_tables_come_back_byte_for_byte(void **state)
 {
     static const struct dictionary_file odd[] = {
-        {"crlf.csv", SPAN_LITERAL("a,b\r\n\"1\",2\r\n")},
-        {"quotes.csv", SPAN_LITERAL("a,b\n\"needless\",\"x \"\"y\"\"\"\n,\n"
-                                    "\"two\nlines\",z\n\"#no comment\",1\n")},
-        {"short.csv", SPAN_LITERAL("# one, two\na,b,c\n1\n1,2,\n1,2,3")},
-        {"mark.csv",
-         SPAN_LITERAL("\xEF\xBB\xBF# 注\n\na,b\n=1+1,@x\n'quoted,-5\n")},
-        {"tabs.tsv", SPAN_LITERAL("a\tb\n\"x\ty,z\n#c\td\n\t\n")},
-        {"rules/x.csv", SPAN_LITERAL("a\n 2018-01-01 \n007\n_x0041_\n")},
+        {.path = "crlf.csv", .bytes = SPAN_LITERAL("a,b\r\n\"1\",2\r\n")},
+        {.path = "quotes.csv",
+         .bytes = SPAN_LITERAL("a,b\n\"needless\",\"x \"\"y\"\"\"\n,\n"
+                               "\"two\nlines\",z\n\"#no comment\",1\n")},
+        {.path = "short.csv",
+         .bytes = SPAN_LITERAL("# one, two\na,b,c\n1\n1,2,\n1,2,3")},
+        {.path = "mark.csv",
+         .bytes =
+             SPAN_LITERAL("\xEF\xBB\xBF# 注\n\na,b\n=1+1,@x\n'quoted,-5\n")},
+        {.path = "tabs.tsv",
+         .bytes = SPAN_LITERAL("a\tb\n\"x\ty,z\n#c\td\n\t\n")},
+        {.path = "rules/x.csv",
+         .bytes = SPAN_LITERAL("a\n 2018-01-01 \n007\n_x0041_\n")},
     };
     enum { COUNT = sizeof(odd) / sizeof(odd[0]) };
     struct dict_book book;
@@ -241,7 +246,7 @@ static void
 what_is_no_such_workbook_is_refused(void **state)
 {
     static const struct dictionary_file outside[] = {
-        {"../outside.csv", SPAN_LITERAL("a\n1\n")}};
+        {.path = "../outside.csv", .bytes = SPAN_LITERAL("a\n1\n")}};
     struct err err = {0};
 
     (void)state;

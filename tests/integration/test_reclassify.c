@@ -194,8 +194,7 @@ compare_all(const char *with_dict, struct comparison *c)
     struct reader reader;
     struct err err = {0};
 
-    assert_int_equal(edition_build(&options, NULL, NULL, &c->edition, &err),
-                     ERR_OK);
+    assert_int_equal(edition_build(&options, NULL, &c->edition, &err), ERR_OK);
     assert_int_equal(
         classify_scratch_new(c->edition->dictionary, &c->scratch, &err),
         ERR_OK);

@@ -387,13 +387,19 @@ every_bad_row_is_named_at_once(void **state)
                     "bad.pattern,quality,,,停(电,,,text,1,,停电,来电\n");
     dict_dir_replace(&dict, "settings.csv", "repeat.window_days,30",
                      "repeat.window_days,many");
-    expect_refusal(WORDS("\"table\":\"dict/rules/quality.csv\",\"line\":",
-                         "\"column\":\"category\",\"value\":\"qualty\"",
-                         "\"column\":\"weight\",\"value\":\"much\"",
-                         "write 3, 1.5 or -2", "\"column\":\"pattern\"",
-                         "bad.pattern", "^\"",
-                         "\"table\":\"dict/settings.csv\"",
-                         "\"value\":\"many\"", "\"error_count\":4"));
+    expect_refusal(
+        WORDS("\"table\":\"dict/rules/quality.csv\",\"line\":",
+              "\"column\":\"category\",\"value\":\"qualty\"",
+              "\"column\":\"weight\",\"value\":\"much\"", "write 3, 1.5 or -2",
+              "\"column\":\"pattern\"", "bad.pattern", "^\"",
+              "\"table\":\"dict/settings.csv\"", "\"value\":\"many\"",
+              "\"excerpt\":\"    repeat.window_days,many,days,",
+              "\"error_count\":4"));
+    dict_dir_append(&dict, "units.csv", ",甲//乙,urban,\n,甲/丙,town,\n");
+    dict_dir_append(&dict, "calendar.csv", "2018-13-01,off,\n2100-01-01,\n");
+    expect_refusal(WORDS("\"error_count\":8", "\"value\":\"甲//乙\"",
+                         "\"value\":\"town\"", "\"value\":\"2018-13-01\"",
+                         "2 cells, the header has 3"));
     put_ticket("STILL");
     dict_dir_restore(&dict, quality);
     dict_dir_restore(&dict, "settings.csv");
@@ -425,6 +431,14 @@ a_pattern_that_explodes_is_refused(void **state)
     dict_dir_append(&dict, quality,
                     "bad.back,quality,,,(停)\\1,,,text,1,,停停,来\n");
     expect_refusal(WORDS("dict/rules/quality.csv", "bad.back"));
+    /* Nothing is wrong with its form; it is given up in the middle. */
+    dict_dir_restore(&dict, quality);
+    dict_dir_append(&dict, quality,
+                    "bad.gaps,quality,,,\"(停.{0,60}){8}维修队\",,,text,1,,"
+                    "停1停2停3停4停5停6停7停8维修队,来\n");
+    expect_refusal(
+        WORDS("bad.gaps", "given up on a hostile text", "\"error_count\":1"));
+    put_ticket("STILL");
     assert_int_equal(server_process_stop(&server), 0);
 }
 
@@ -503,6 +517,26 @@ a_file_cut_off_is_refused_or_reads_as_whole_rows(void **state)
     free((char *)(uintptr_t)whole.data);
 }
 
+/* Another year's list of towns: other columns, or places that our rules name
+ * are gone. */
+static void
+a_gazetteer_of_another_edition_is_refused(void **state)
+{
+    (void)state;
+    start();
+    dict_dir_write(&dict, "towns.csv",
+                   SPAN_LITERAL("code,name,provinceCode\n11,北京市,11\n"));
+    expect_refusal(WORDS("\"table\":\"dict/towns.csv\"",
+                         "there is no column 'short'", "\"error_count\":1"));
+    dict_dir_write(&dict, "towns.csv",
+                   SPAN_LITERAL("code,name,short,kind,urban\n"
+                                "11,北京市,,province,\n"));
+    expect_refusal(
+        WORDS("\"table\":\"dict/regions.csv\"", "give the code of towns.csv"));
+    put_ticket("STILL");
+    assert_int_equal(server_process_stop(&server), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -518,6 +552,7 @@ main(void)
         TEST(other_encodings_and_missing_files_are_refused),
         TEST(a_hundred_thousand_rules_are_refused),
         TEST(a_file_cut_off_is_refused_or_reads_as_whole_rows),
+        TEST(a_gazetteer_of_another_edition_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,8 @@ tear_down(void **state)
     return 0;
 }
 
-/* Run it, and see it fail with one message that holds all of `words`. */
+/* Run it, and see it fail with one message that holds all of `words`; lines
+ * below its first one are indented. */
 static void
 expect_failure(const char *const *args, const char *const *words)
 {
@@ -53,7 +54,10 @@ expect_failure(const char *const *args, const char *const *words)
         }
     }
     assert_true(strncmp(out, "suqiu: ", 7) == 0);
-    assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
+    for (const char *end = strchr(out, '\n'); end[1] != '\0';
+         end = strchr(end + 1, '\n')) {
+        assert_memory_equal(end + 1, "    ", 4);
+    }
     free(out);
 }
 

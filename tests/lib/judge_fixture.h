@@ -37,7 +37,7 @@ judge_add(struct judge *judge, const char *path, const char *text)
 {
     assert_true(judge->file_count < JUDGE_FILES_MAX);
     judge->files[judge->file_count++] =
-        (struct dictionary_file){path, span_of(text)};
+        (struct dictionary_file){.path = path, .bytes = span_of(text)};
 }
 
 /* A judge with the categories; add tables, then judge_build. */
@@ -46,8 +46,8 @@ judge_init(struct judge *judge)
 {
     memset(judge, 0, sizeof(*judge));
     judge->categories = read_source_file("dict/categories.csv");
-    judge->files[judge->file_count++] =
-        (struct dictionary_file){"categories.csv", judge->categories};
+    judge->files[judge->file_count++] = (struct dictionary_file){
+        .path = "categories.csv", .bytes = judge->categories};
 }
 
 /* The first error of the tables, ERR_OK when there is none. */

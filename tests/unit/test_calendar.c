@@ -16,7 +16,7 @@ static int
 load(void **state)
 {
     struct err err = {0};
-    struct dictionary_file file = {"calendar.csv", {NULL, 0}};
+    struct dictionary_file file = {.path = "calendar.csv"};
 
     (void)state;
     shipped_bytes = read_source_file("dict/calendar.csv");
@@ -75,7 +75,8 @@ static void
 refuse(const char *text, enum err_code code, const char *part)
 {
     struct err err = {0};
-    struct dictionary_file file = {"calendar.csv", span_of(text)};
+    struct dictionary_file file = {.path = "calendar.csv",
+                                   .bytes = span_of(text)};
     struct calendar *calendar = NULL;
 
     assert_int_equal(calendar_build(&file, 1, &calendar, &err), code);
@@ -179,9 +180,9 @@ new_year_rows_of_a_neighbouring_year_do_not_cover_a_year(void **state)
 {
     struct err err = {0};
     struct dictionary_file file = {
-        "calendar.csv",
-        SPAN_LITERAL("date,kind,name\n2017-12-30,off,元旦\n"
-                     "2018-05-01,off,劳动节\n2019-01-01,off,元旦\n")};
+        .path = "calendar.csv",
+        .bytes = SPAN_LITERAL("date,kind,name\n2017-12-30,off,元旦\n"
+                              "2018-05-01,off,劳动节\n2019-01-01,off,元旦\n")};
     struct calendar *calendar = NULL;
 
     (void)state;

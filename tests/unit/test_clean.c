@@ -19,9 +19,9 @@ load(void **state)
 {
     struct err err = {0};
     struct dictionary_file files[2] = {
-        {"t2s.csv", {NULL, 0}},
-        {"boilerplate.csv",
-         SPAN_LITERAL("phrase,note\n客户来电,\n请尽快处理,\n来电,\n")},
+        {.path = "t2s.csv"},
+        {.path = "boilerplate.csv",
+         .bytes = SPAN_LITERAL("phrase,note\n客户来电,\n请尽快处理,\n来电,\n")},
     };
 
     (void)state;
@@ -195,8 +195,8 @@ a_phrase_of_one_character_is_refused(void **state)
 {
     struct err err = {0};
     struct cleaner *other = NULL;
-    struct dictionary_file file = {"boilerplate.csv",
-                                   SPAN_LITERAL("phrase,note\n电,\n")};
+    struct dictionary_file file = {.path = "boilerplate.csv",
+                                   .bytes = SPAN_LITERAL("phrase,note\n电,\n")};
 
     (void)state;
     assert_int_equal(cleaner_build(&file, 1, &other, &err), ERR_BAD_TABLE);

@@ -330,8 +330,8 @@ static void
 build(const char *headings, const char *values, const char *part)
 {
     struct dictionary_file files[2] = {
-        {"columns.csv", span_of(headings)},
-        {"column_values.csv", span_of(values)},
+        {.path = "columns.csv", .bytes = span_of(headings)},
+        {.path = "column_values.csv", .bytes = span_of(values)},
     };
     struct columns *columns = NULL;
     struct err err = {0};

@@ -21,8 +21,8 @@ static int
 load(void **state)
 {
     struct err err = {0};
-    struct dictionary_file files[2] = {{"calendar.csv", {NULL, 0}},
-                                       {"deadlines.csv", {NULL, 0}}};
+    struct dictionary_file files[2] = {{.path = "calendar.csv"},
+                                       {.path = "deadlines.csv"}};
 
     (void)state;
     files[0].bytes = read_source_file("dict/calendar.csv");
@@ -397,7 +397,7 @@ refuse(const char *rows, const char *profile, const char *part)
 {
     struct err err = {0};
     char text[2048];
-    struct dictionary_file file = {"deadlines.csv", {text, 0}};
+    struct dictionary_file file = {.path = "deadlines.csv", .bytes = {text, 0}};
     struct deadline_table *table = NULL;
 
     (void)snprintf(text, sizeof(text), "%s%s", HEADER, rows);

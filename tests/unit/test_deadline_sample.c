@@ -17,8 +17,8 @@ static int
 load(void **state)
 {
     struct err err = {0};
-    struct dictionary_file files[2] = {{"calendar.csv", {NULL, 0}},
-                                       {"deadlines.csv", {NULL, 0}}};
+    struct dictionary_file files[2] = {{.path = "calendar.csv"},
+                                       {.path = "deadlines.csv"}};
 
     (void)state;
     files[0].bytes = read_source_file("dict/calendar.csv");

@@ -20,7 +20,7 @@ static int
 load(void **state)
 {
     struct err err = {0};
-    struct dictionary_file file = {"indicators.csv", {NULL, 0}};
+    struct dictionary_file file = {.path = "indicators.csv"};
 
     (void)state;
     file.bytes = read_source_file("dict/indicators.csv");
@@ -109,7 +109,8 @@ refuse(const char *rows, const char *part)
 {
     struct err err = {0};
     char text[2048];
-    struct dictionary_file file = {"indicators.csv", {text, 0}};
+    struct dictionary_file file = {.path = "indicators.csv",
+                                   .bytes = {text, 0}};
     struct indicator_table *table = NULL;
 
     (void)snprintf(text, sizeof(text), "%s%s", HEADER, rows);

@@ -32,7 +32,8 @@ static int
 load(void **state)
 {
     struct err err = {0};
-    struct dictionary_file file = {"categories.csv", span_of(CATEGORIES)};
+    struct dictionary_file file = {.path = "categories.csv",
+                                   .bytes = span_of(CATEGORIES)};
 
     (void)state;
     clean = malloc(sizeof(*clean));
@@ -82,7 +83,8 @@ ngrams_of(const char *text)
 static struct model *
 build(const char *table)
 {
-    struct dictionary_file file = {"model.tsv", span_of(table)};
+    struct dictionary_file file = {.path = "model.tsv",
+                                   .bytes = span_of(table)};
     struct model *model = NULL;
     struct err err = {0};
 
@@ -269,7 +271,7 @@ reasons_are_the_ngrams_that_speak_loudest(void **state)
 static void
 refused(const char *text, const char *words)
 {
-    struct dictionary_file file = {"model.tsv", span_of(text)};
+    struct dictionary_file file = {.path = "model.tsv", .bytes = span_of(text)};
     struct model *model = NULL;
     struct err err = {0};
 

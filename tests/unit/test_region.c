@@ -14,9 +14,8 @@
 enum { FILE_COUNT = 5 };
 
 static struct dictionary_file files[FILE_COUNT] = {
-    {"regions.csv", {NULL, 0}},   {"towns.csv", {NULL, 0}},
-    {"t2s.csv", {NULL, 0}},       {"units.csv", {NULL, 0}},
-    {"customers.csv", {NULL, 0}},
+    {.path = "regions.csv"}, {.path = "towns.csv"},     {.path = "t2s.csv"},
+    {.path = "units.csv"},   {.path = "customers.csv"},
 };
 static struct region_table *table;
 static struct units *units;
@@ -423,8 +422,9 @@ refuse(const char *rules,
        enum err_code code,
        const char *part)
 {
-    struct dictionary_file two[2] = {{"regions.csv", span_of(rules)},
-                                     {"towns.csv", span_of(towns)}};
+    struct dictionary_file two[2] = {
+        {.path = "regions.csv", .bytes = span_of(rules)},
+        {.path = "towns.csv", .bytes = span_of(towns)}};
     struct region_table *bad = NULL;
     struct err err = {0};
 

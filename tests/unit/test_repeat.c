@@ -18,7 +18,7 @@ static int
 load(void **state)
 {
     struct err err = {0};
-    struct dictionary_file file = {"settings.csv", {NULL, 0}};
+    struct dictionary_file file = {.path = "settings.csv"};
 
     (void)state;
     file.bytes = read_source_file("dict/settings.csv");
@@ -390,7 +390,7 @@ refuse(const char *row, const char *without, const char *part)
     char text[4096];
     size_t used = 0;
     struct err err = {0};
-    struct dictionary_file file = {"settings.csv", {NULL, 0}};
+    struct dictionary_file file = {.path = "settings.csv"};
     struct repeat_settings *built = NULL;
 
     while (rest.bytes > 0) {

@@ -17,7 +17,7 @@ static int
 load(void **state)
 {
     struct err err = {0};
-    struct dictionary_file file = {"categories.csv", {NULL, 0}};
+    struct dictionary_file file = {.path = "categories.csv"};
 
     (void)state;
     bytes = read_source_file("dict/categories.csv");
@@ -118,7 +118,8 @@ refused(const char *text, const char *words)
 {
     struct err err = {0};
     struct taxonomy *other = NULL;
-    struct dictionary_file file = {"categories.csv", span_of(text)};
+    struct dictionary_file file = {.path = "categories.csv",
+                                   .bytes = span_of(text)};
 
     assert_int_not_equal(taxonomy_build(&file, 1, &other, &err), ERR_OK);
     assert_null(other);

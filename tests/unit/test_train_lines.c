@@ -37,7 +37,8 @@ static int
 load(void **state)
 {
     struct err err = {0};
-    struct dictionary_file file = {"categories.csv", span_of(CATEGORIES)};
+    struct dictionary_file file = {.path = "categories.csv",
+                                   .bytes = span_of(CATEGORIES)};
 
     (void)state;
     assert_int_equal(taxonomy_build(&file, 1, &taxonomy, &err), ERR_OK);

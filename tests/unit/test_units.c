@@ -13,7 +13,7 @@ static struct units *
 build(const char *text)
 {
     struct err err = {0};
-    struct dictionary_file file = {"units.csv", span_of(text)};
+    struct dictionary_file file = {.path = "units.csv", .bytes = span_of(text)};
     struct units *units = NULL;
 
     if (units_build(&file, 1, &units, &err) != ERR_OK) {
@@ -114,7 +114,7 @@ static void
 refuse(const char *text, enum err_code code, const char *part)
 {
     struct err err = {0};
-    struct dictionary_file file = {"units.csv", span_of(text)};
+    struct dictionary_file file = {.path = "units.csv", .bytes = span_of(text)};
     struct units *units = NULL;
 
     assert_int_equal(units_build(&file, 1, &units, &err), code);
