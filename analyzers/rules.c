@@ -91,40 +91,43 @@ pcre2_error(struct rules_reader *reader,
     return pattern_error(reader, column, offset, text, "correct the pattern");
 }
 
-/* Compile what stands in reader->expansion, to machine code too. */
+/* Compile what stands in reader->expansion. */
 static enum err_code
 compile_expansion(struct rules_reader *reader,
                   enum rule_column column,
-                  uint32_t flags,
-                  pcre2_code **out)
+                  struct rules_pattern **out)
 {
     const struct expansion *expansion = reader->expansion;
-    size_t jit_bytes = 0;
-    PCRE2_SIZE offset = 0;
-    int number = 0;
-    pcre2_code *code = pcre2_compile(
-        (PCRE2_SPTR)expansion->text, expansion->bytes,
-        PCRE2_UTF | PCRE2_DOTALL | PCRE2_NO_AUTO_CAPTURE |
-            PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | flags,
-        &number, &offset, NULL);
+    size_t offset;
+    int number;
 
-    if (code == NULL) {
+    *out = rules_pattern_new((struct span){expansion->text, expansion->bytes},
+                             0, &number, &offset);
+    if (*out == NULL && number == 0) {
+        return err_set(reader->err, ERR_NO_MEMORY, "the rules");
+    }
+    if (*out == NULL) {
         if (offset > expansion->bytes) {
             offset = expansion->bytes;
         }
         return pcre2_error(reader, column, number, expansion->from[offset]);
     }
-    if (pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) != 0 ||
-        pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &jit_bytes) != 0 ||
-        jit_bytes == 0) {
-        pcre2_code_free(code);
-        return pattern_error(reader, column, 0,
-                             "the pattern cannot be compiled to machine code",
-                             "simplify it; if every rule says this, the system "
-                             "forbids executable memory");
-    }
-    *out = code;
     return ERR_OK;
+}
+
+/* Is there machine code at all? Asked of the first pattern. */
+static enum err_code
+try_machine(struct rules_reader *reader,
+            enum rule_column column,
+            struct rules_pattern *pattern)
+{
+    rules_pattern_need(pattern, reader->rules->making);
+    return pattern->machine
+               ? ERR_OK
+               : pattern_error(reader, column, 0,
+                               "the pattern cannot be compiled to machine code",
+                               "simplify it; if every rule says this, the "
+                               "system forbids executable memory");
 }
 
 /* Expand, check and compile one cell. `rule` becomes a candidate by it, or
@@ -151,14 +154,19 @@ compile_cell(struct rules_reader *reader,
         return pattern_error(reader, column, expansion->from[fault.offset],
                              fault.problem, fault.remedy);
     }
-    if ((code = compile_expansion(reader, column, 0, &out->code)) ||
+    if ((code = compile_expansion(reader, column, &out->whole)) ||
+        (rule == 0 && (code = try_machine(reader, column, out->whole))) ||
         (code = scanner_add(reader->rules->scanner, written, rule, &out->probe,
                             reader->err))) {
         return code;
     }
-    return out->probe.leads ? compile_expansion(reader, column, PCRE2_ANCHORED,
-                                                &out->anchored)
-                            : ERR_OK;
+    if (out->probe.leads) {
+        out->anchored = rules_pattern_later(written, PCRE2_ANCHORED);
+        if (out->anchored == NULL) {
+            return err_set(reader->err, ERR_NO_MEMORY, "the rules");
+        }
+    }
+    return ERR_OK;
 }
 
 static enum err_code
@@ -478,6 +486,17 @@ read_all(struct rules_reader *reader,
     }
 }
 
+static bool
+make_lock(struct rules *rules)
+{
+    rules->making = malloc(sizeof(*rules->making));
+    if (rules->making != NULL && pthread_mutex_init(rules->making, NULL) != 0) {
+        free(rules->making);
+        rules->making = NULL;
+    }
+    return rules->making != NULL;
+}
+
 enum err_code
 rules_build(const struct dictionary_file *files,
             size_t file_count,
@@ -494,7 +513,8 @@ rules_build(const struct dictionary_file *files,
                                   .err = &row_err,
                                   .first = err};
 
-    if (rules == NULL) {
+    if (rules == NULL || !make_lock(rules)) {
+        rules_free(&rules);
         return err_set(err, ERR_NO_MEMORY, "the rules");
     }
     read_all(&reader, files, file_count);
@@ -508,11 +528,38 @@ rules_build(const struct dictionary_file *files,
     return ERR_OK;
 }
 
+static bool
+prepare_cell(const struct rules *rules, const struct rule_code_cell *cell)
+{
+    bool fine = true;
+
+    if (cell->whole != NULL) {
+        rules_pattern_need(cell->whole, rules->making);
+        fine = cell->whole->machine;
+    }
+    if (cell->anchored != NULL) {
+        rules_pattern_need(cell->anchored, rules->making);
+        fine = fine && cell->anchored->machine;
+    }
+    return fine;
+}
+
+bool
+rules_prepare(const struct rules *rules, size_t index)
+{
+    const struct rule_code *code = &rules->code[index];
+    bool pattern = prepare_cell(rules, &code->pattern);
+    bool also = prepare_cell(rules, &code->also);
+    bool unless = prepare_cell(rules, &code->unless);
+
+    return pattern && also && unless;
+}
+
 static void
 free_cell(struct rule_code_cell *cell)
 {
-    pcre2_code_free(cell->code);
-    pcre2_code_free(cell->anchored);
+    rules_pattern_free(&cell->whole);
+    rules_pattern_free(&cell->anchored);
 }
 
 void
@@ -532,6 +579,10 @@ rules_free(struct rules **rules)
         table_free(&old->tables[i]);
     }
     scanner_free(&old->scanner);
+    if (old->making != NULL) {
+        (void)pthread_mutex_destroy(old->making);
+        free(old->making);
+    }
     free(old->tables);
     free(old->rows);
     free(old->code);

@@ -81,6 +81,14 @@ const struct rule *rules_get(const struct rules *rules, size_t index);
 /* Index of the rule with this id, or SIZE_MAX. */
 size_t rules_find(const struct rules *rules, struct span id);
 
+/*
+ * Make the machine code of one rule's patterns now, not when a text first asks
+ * them. Any thread, also while others match.
+ * Returns false when there is none: PCRE2 interprets the pattern, slowly.
+ * Cost    about a millisecond
+ */
+bool rules_prepare(const struct rules *rules, size_t index);
+
 struct rules_scratch;
 enum err_code rules_scratch_new(const struct rules *rules,
                                 struct rules_scratch **out,

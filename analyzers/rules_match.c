@@ -70,11 +70,11 @@ struct asking {
     bool *incomplete;
 };
 
-/* Does `code` match in characters [start, end) of the text, looking from
+/* Does `pattern` match in characters [start, end) of the text, looking from
  * `from`? */
 static bool
 match_from(const struct asking *asking,
-           const pcre2_code *code,
+           struct rules_pattern *pattern,
            size_t start,
            size_t end,
            size_t from,
@@ -82,11 +82,21 @@ match_from(const struct asking *asking,
 {
     const uint16_t *at = asking->text->at;
     const PCRE2_SIZE *place;
-    int result = pcre2_jit_match(
-        code, (PCRE2_SPTR)asking->text->text + at[start],
-        (size_t)(at[end] - at[start]), (size_t)(at[from] - at[start]), 0,
-        asking->scratch->found, asking->scratch->limits);
+    PCRE2_SPTR text = (PCRE2_SPTR)asking->text->text + at[start];
+    size_t bytes = (size_t)(at[end] - at[start]);
+    size_t begin = (size_t)(at[from] - at[start]);
+    int result = PCRE2_ERROR_NOMEMORY;
 
+    rules_pattern_need(pattern, asking->rules->making);
+    if (pattern->machine) {
+        result =
+            pcre2_jit_match(pattern->code, text, bytes, begin, 0,
+                            asking->scratch->found, asking->scratch->limits);
+    } else if (pattern->code != NULL) {
+        result =
+            pcre2_match(pattern->code, text, bytes, begin, PCRE2_NO_UTF_CHECK,
+                        asking->scratch->found, asking->scratch->limits);
+    }
     if (result < 0) {
         if (result != PCRE2_ERROR_NOMATCH) {
             *asking->incomplete = true;
@@ -137,13 +147,13 @@ ask_pcre2(const struct asking *asking,
     size_t place;
 
     if (!asking->scratch->scanned || !cell->probe.leads) {
-        return match_from(asking, cell->code, start, end, start, hit);
+        return match_from(asking, cell->whole, start, end, start, hit);
     }
     while (scanner_next_place(asking->rules->scanner, asking->scratch->scan,
                               &cell->probe, start, end, &cursor, &place,
                               &everywhere)) {
         if (everywhere) {
-            return match_from(asking, cell->code, start, end, place, hit);
+            return match_from(asking, cell->whole, start, end, place, hit);
         }
         if (match_from(asking, cell->anchored, start, end, place, hit)) {
             return true;
@@ -170,10 +180,10 @@ rule_in(const struct asking *asking,
     if (pattern == SCANNER_NO) {
         return false;
     }
-    if (code->also.code != NULL) {
+    if (code->also.whole != NULL) {
         also = ask_scanner(asking, &code->also, start, end, &other);
     }
-    if (also != SCANNER_NO && code->unless.code != NULL) {
+    if (also != SCANNER_NO && code->unless.whole != NULL) {
         unless = ask_scanner(asking, &code->unless, start, end, &other);
     }
     return also != SCANNER_NO && unless != SCANNER_YES &&

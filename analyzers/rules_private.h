@@ -4,15 +4,16 @@
 #ifndef ANALYZERS_RULES_PRIVATE_H
 #define ANALYZERS_RULES_PRIVATE_H
 
-#include <pcre2.h>
+#include <pthread.h>
 
 #include "analyzers/rules.h"
+#include "analyzers/rules_pattern.h"
 #include "analyzers/scanner.h"
 
 /* One cell, compiled. */
 struct rule_code_cell {
-    pcre2_code *code;     /* NULL when the cell is empty */
-    pcre2_code *anchored; /* the same, to be asked at given places */
+    struct rules_pattern *whole;    /* NULL when the cell is empty */
+    struct rules_pattern *anchored; /* the same, to be asked at given places */
     struct probe probe;
 };
 
@@ -30,6 +31,9 @@ struct rules {
     struct table **tables; /* the spans of the rows borrow from them */
     size_t table_count;
     struct scanner *scanner;
+    /* Taken while the machine code of a pattern is made; pointed to, as a
+     * pattern that is asked through const rules takes it, too. */
+    pthread_mutex_t *making;
 };
 
 #endif /* ANALYZERS_RULES_PRIVATE_H */

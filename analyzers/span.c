@@ -113,6 +113,16 @@ utf8_sequence(const unsigned char *p, size_t left, uint32_t *code_point)
     return bytes;
 }
 
+/* Are these eight bytes ASCII? */
+static bool
+all_ascii(const char *bytes)
+{
+    uint64_t eight;
+
+    memcpy(&eight, bytes, sizeof(eight));
+    return (eight & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool
 utf8_valid(struct span a)
 {
@@ -121,7 +131,9 @@ utf8_valid(struct span a)
     uint32_t code_point;
 
     while (left > 0) {
-        size_t bytes = utf8_sequence(p, left, &code_point);
+        size_t bytes = left >= 8 && all_ascii((const char *)p)
+                           ? 8
+                           : utf8_sequence(p, left, &code_point);
 
         if (bytes == 0) {
             return false;

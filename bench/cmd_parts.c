@@ -16,6 +16,7 @@
 #include "analyzers/deadline.h"
 #include "analyzers/dictionary.h"
 #include "analyzers/repeat.h"
+#include "analyzers/rules.h"
 #include "bench/commands.h"
 #include "bench/lines.h"
 #include "bench/scratch_dir.h"
@@ -24,7 +25,7 @@
 #include "server/ledger/ledger.h"
 #include "server/ledger/record.h"
 
-enum { FLAG_DIR = FLAG_OWN, FLAG_ROUNDS, FLAG_ONLY };
+enum { FLAG_DIR = FLAG_OWN, FLAG_ROUNDS, FLAG_ONLY, FLAG_DICT };
 
 enum {
     OTHERS_MAX = 16,
@@ -38,6 +39,7 @@ static const struct option flags[] = {
     {"dir", required_argument, NULL, FLAG_DIR},
     {"rounds", required_argument, NULL, FLAG_ROUNDS},
     {"only", required_argument, NULL, FLAG_ONLY},
+    {"dict", required_argument, NULL, FLAG_DICT},
     STREAM_FLAGS,
     {NULL, 0, NULL, 0},
 };
@@ -46,7 +48,8 @@ static const char usage[] =
     "parts --count N\n"
     "  --dir DIR              where a fresh store is made and removed (.)\n"
     "  --rounds N             of each step; the quickest counts (5)\n"
-    "  --only STEP            this step alone\n";
+    "  --only STEP            this step alone\n"
+    "  --dict DIR             these tables instead of the program's own\n";
 
 struct parts {
     struct dictionary *dictionary;
@@ -65,6 +68,7 @@ struct parts {
     size_t count;
     char *room;
     const char *dir;
+    const char *dict; /* NULL: the tables of the program */
     unsigned rounds;
     uint64_t sum; /* of something of each step, so that none is left out */
 };
@@ -252,12 +256,15 @@ build_dictionary(struct parts *parts, struct err *err)
     struct dictionary_options options = {.deadline_profile = NULL};
     struct dict_files files;
 
-    if (dict_files_load(NULL, &files, err) != ERR_OK) {
+    if (dict_files_load(parts->dict, &files, err) != ERR_OK) {
         return err->code;
     }
     if (dictionary_build(files.files, files.count, &options, &parts->dictionary,
                          err) == ERR_OK) {
         (void)!classify_scratch_new(parts->dictionary, &parts->scratch, err);
+        for (size_t i = 0; i < rules_count(parts->dictionary->rules); i++) {
+            (void)rules_prepare(parts->dictionary->rules, i);
+        }
     }
     dict_files_release(&files);
     return err->code;
@@ -530,6 +537,8 @@ cmd_parts(int argc, char **argv)
             parts.dir = optarg;
         } else if (flag == FLAG_ONLY) {
             only = optarg;
+        } else if (flag == FLAG_DICT) {
+            parts.dict = optarg;
         } else if (flag == FLAG_ROUNDS) {
             (void)flag_number("rounds", optarg, 1, 1000, &rounds, &err);
         } else if (!stream_flag_take(&stream, flag, optarg)) {

@@ -205,6 +205,9 @@ open_timing(struct timing *timing, struct err *err)
         ERR_OK) {
         return err->code;
     }
+    for (size_t i = 0; i < rules_count(timing->dictionary->rules); i++) {
+        (void)rules_prepare(timing->dictionary->rules, i);
+    }
     return rules_scratch_new(timing->dictionary->rules, &timing->rules, err);
 }
 

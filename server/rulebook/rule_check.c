@@ -250,6 +250,7 @@ check_cost(struct bench *bench,
            char *text)
 {
     const struct rule *rule = rules_get(bench->dictionary->rules, index);
+    bool machine = rules_prepare(bench->dictionary->rules, index);
     double worst = 0;
     bool gave_up = false;
 
@@ -267,6 +268,11 @@ check_cost(struct bench *bench,
              "takes %.1f ms on a hostile text of 8 KB, at most %.0f ms; give "
              "its gaps smaller bounds or its words more letters",
              worst / 1e3, check->rule_us_max / 1e3);
+    }
+    if (!machine) {
+        find(check, rule, "pattern",
+             "cannot be compiled to machine code; simplify it; if every rule "
+             "says this, the system forbids executable memory");
     }
     if (gave_up) {
         find(check, rule, "pattern",

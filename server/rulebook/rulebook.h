@@ -60,7 +60,7 @@ struct edition_options edition_options_from(const struct config *config);
  *   out     held once: edition_release
  *
  * Errors  those of dict_files_load, dictionary_build and columns_build
- * Cost    a quarter of a second for the full tables
+ * Cost    about 0.15 s for the full tables
  */
 enum err_code edition_build(const struct edition_options *options,
                             struct table_faults *faults,

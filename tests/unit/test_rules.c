@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -255,6 +256,83 @@ the_scanner_never_changes_what_pcre2_says(void **state)
     close_judge(one);
 }
 
+/* ------------------------------------------------------------ machine code */
+
+enum { ASKERS = 4 };
+
+struct asker {
+    pthread_t thread;
+    const struct dictionary *dictionary;
+    pthread_barrier_t *start;
+    size_t spoke;
+};
+
+/* A pattern that the scanner leaves to PCRE2, asked by a thread of its own. */
+static void *
+ask_first(void *user)
+{
+    struct asker *asker = user;
+    const struct rules *rules = asker->dictionary->rules;
+    struct clean_text *clean = malloc(sizeof(*clean));
+    struct rules_scratch *scratch = NULL;
+    struct rule_hit hits[RULE_HITS_MAX];
+    struct err err = {0};
+    bool incomplete = false;
+
+    if (clean != NULL && rules_scratch_new(rules, &scratch, &err) == ERR_OK) {
+        clean_text(asker->dictionary->cleaner, span_of("家里有电，昨天人来修"),
+                   clean);
+        (void)pthread_barrier_wait(asker->start);
+        asker->spoke = rules_match(rules, scratch, clean, hits, &incomplete);
+    }
+    rules_scratch_free(&scratch);
+    free(clean);
+    return NULL;
+}
+
+static void
+threads_may_ask_a_pattern_at_the_same_first_time(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < 20; turn++) {
+        struct rule_judge *one =
+            open_judge(ROW("(?<!没)有电.{0,9}(?<!没)人.{0,5}(?:修|来(?=修))+",
+                           "昨天(?!没)", "(?<!昨)天来", "text"),
+                       WORDS);
+        struct asker askers[ASKERS];
+        pthread_barrier_t all;
+
+        assert_int_equal(pthread_barrier_init(&all, NULL, ASKERS), 0);
+        for (size_t i = 0; i < ASKERS; i++) {
+            askers[i] = (struct asker){.dictionary = &one->judge.dictionary,
+                                       .start = &all};
+            assert_int_equal(
+                pthread_create(&askers[i].thread, NULL, ask_first, &askers[i]),
+                0);
+        }
+        for (size_t i = 0; i < ASKERS; i++) {
+            assert_int_equal(pthread_join(askers[i].thread, NULL), 0);
+            assert_int_equal(askers[i].spoke, 1);
+        }
+        (void)pthread_barrier_destroy(&all);
+        close_judge(one);
+    }
+}
+
+static void
+machine_code_may_be_made_before_it_is_asked(void **state)
+{
+    struct rule_judge *one = open_judge(
+        ROW("(?<!没)有人", "昨天(?!没)", "(?<!昨)天来", "text"), WORDS);
+
+    (void)state;
+    assert_true(rules_prepare(one->judge.dictionary.rules, 0));
+    assert_true(rules_prepare(one->judge.dictionary.rules, 0));
+    assert_true(speaks(one, "昨天有人"));
+    assert_false(speaks(one, "昨天没有人"));
+    close_judge(one);
+}
+
 /* ------------------------------------------------------------ wrong tables */
 
 static void
@@ -325,6 +403,8 @@ main(void)
         cmocka_unit_test(the_words_found_are_those_of_the_text),
         cmocka_unit_test(many_places_of_one_word_are_not_missed),
         cmocka_unit_test(the_scanner_never_changes_what_pcre2_says),
+        cmocka_unit_test(threads_may_ask_a_pattern_at_the_same_first_time),
+        cmocka_unit_test(machine_code_may_be_made_before_it_is_asked),
         cmocka_unit_test(a_wrong_row_is_refused_with_its_place),
         cmocka_unit_test(a_dictionary_without_rules_is_silent),
     };
