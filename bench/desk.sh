@@ -16,7 +16,7 @@ build=build/release
 parent=${TMPDIR:-/tmp}
 
 usage() {
-    sed -n 's/^# \{0,1\}//p' "$0" | sed -n '3,4p' >&2
+    sed -n 's/^# \{0,1\}//p' "$0" | sed -n '4,5p' >&2
     exit 2
 }
 
