@@ -85,6 +85,12 @@ utf8_sequence(const unsigned char *p, size_t left, uint32_t *code_point)
         *code_point = c;
         return 1;
     }
+    if (c >= 0xE1 && c <= 0xEC && left >= 3 && (p[1] & 0xC0) == 0x80 &&
+        (p[2] & 0xC0) == 0x80) {
+        /* Most of Chinese, and nothing in there is forbidden. */
+        *code_point = (c & 0x0F) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
+        return 3;
+    }
     if (c >= 0xC2 && c <= 0xDF) {
         bytes = 2;
         c &= 0x1F;
