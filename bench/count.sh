@@ -35,22 +35,30 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/suqiu-count-XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 3' INT TERM
 
+# count COMMAND...: the instructions a ticket of each of its steps.
 # For larger blocks memset takes one string instruction, which callgrind counts
 # once a byte; the processor needs a sixty-fourth of that.
-GLIBC_TUNABLES=glibc.cpu.x86_rep_stosb_threshold=1073741824 \
-    valgrind --tool=callgrind --callgrind-out-file="$tmp/out" \
-    --collect-atstart=no --toggle-collect='step_*' \
-    "$build/suqiu-bench" parts --count $tickets --rounds 1 --dir "$tmp" \
-    >"$tmp/log" 2>&1 || {
-    tail -n 20 "$tmp/log" >&2
-    exit 3
+count() {
+    GLIBC_TUNABLES=glibc.cpu.x86_rep_stosb_threshold=1073741824 \
+        valgrind --tool=callgrind --callgrind-out-file="$tmp/out" \
+        --collect-atstart=no --toggle-collect='step_*' \
+        "$build/suqiu-bench" "$@" --count $tickets --dir "$tmp" \
+        >"$tmp/log" 2>&1 || {
+        tail -n 20 "$tmp/log" >&2
+        exit 3
+    }
+    callgrind_annotate --auto=no --inclusive=yes --threshold=100 "$tmp/out" |
+        sed -n 's/^ *\([0-9,]*\) .*[:/]step_\([a-z]*\).*/\2 \1/p' | tr -d , |
+        awk -v n=$tickets '{ if ($2 > most[$1]) most[$1] = $2 }
+            END { for (step in most) printf "%s\t%d\n", step, most[step] / n }'
 }
-callgrind_annotate --auto=no --inclusive=yes --threshold=100 "$tmp/out" |
-    sed -n 's/^ *\([0-9,]*\) .*[:/]step_\([a-z]*\).*/\2 \1/p' | tr -d , |
-    awk -v n=$tickets '{ if ($2 > most[$1]) most[$1] = $2 }
-        END { for (step in most) printf "%s\t%d\n", step, most[step] / n }' |
-    sort >"$tmp/counts"
-[ "$(wc -l <"$tmp/counts")" -ge 6 ] || {
+
+{
+    count parts --rounds 1
+    count ledger
+} >"$tmp/unsorted"
+sort "$tmp/unsorted" >"$tmp/counts"
+[ "$(wc -l <"$tmp/counts")" -ge 8 ] || {
     echo "callgrind named only these steps:" >&2
     cat "$tmp/counts" >&2
     exit 3
