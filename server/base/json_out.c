@@ -2,8 +2,8 @@
 #include "server/base/json_out.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
