@@ -26,7 +26,7 @@
 struct scanner;
 struct scanner_scratch;
 
-enum { SCANNER_LITERALS_MAX = 200000, SCANNER_NO_RULE = UINT32_MAX };
+enum { SCANNER_LITERALS_MAX = 1000000, SCANNER_NO_RULE = UINT32_MAX };
 
 /* The ways of one pattern inside the scanner. */
 struct probe {
