@@ -123,11 +123,15 @@ put_batch(struct writer *writer, struct batch *batch, struct err *err)
         case BATCH_TICKET:
             (void)!ledger_put_ticket(writer->ledger, item->ticket,
                                      item->verdict, &item->outcome, err);
+            if (err->code == ERR_EXPIRED) {
+                (void)!refuse_item(writer, batch, item, err);
+            }
             break;
         case BATCH_EVENT:
             (void)!ledger_put_event(writer->ledger, item->event, &item->outcome,
                                     err);
-            if (err_code_kind(err->code) == ERR_KIND_BUSY) {
+            if (err->code == ERR_EXPIRED ||
+                err_code_kind(err->code) == ERR_KIND_BUSY) {
                 (void)!refuse_item(writer, batch, item, err);
             }
             break;

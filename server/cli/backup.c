@@ -70,14 +70,15 @@ compare(const struct fingerprint *before,
     if (copy->seq < before->seq || copy->seq > after->seq ||
         copy->totals.tickets < before->totals.tickets ||
         copy->totals.tickets > after->totals.tickets ||
-        copy->records != copy->seq - 1 ||
-        copy->states != copy->totals.tickets) {
+        copy->records != copy->seq - 1 - ledger_records_gone(&copy->totals) ||
+        copy->states != ledger_tickets_there(&copy->totals)) {
         return err_set(err, ERR_CORRUPT,
                        "the copy in '%s' does not hold what the store holds "
                        "(%" PRIu64 " tickets of %" PRIu64
                        "); remove it, check the store with suqiu fsck, and "
                        "try again",
-                       flag_to, copy->states, after->totals.tickets);
+                       flag_to, copy->states,
+                       ledger_tickets_there(&after->totals));
     }
     return ERR_OK;
 }
@@ -130,7 +131,8 @@ cmd_backup(int argc, char **argv)
     }
     (void)printf("copied to '%s': %" PRIu64 " tickets, %" PRIu64
                  " events, %.1f MiB\n",
-                 flag_to, copy.totals.tickets, copy.totals.events,
+                 flag_to, ledger_tickets_there(&copy.totals),
+                 copy.totals.events - copy.totals.expired_events,
                  (double)copy.used_bytes / (1024.0 * 1024.0));
     return cli_end_out(CLI_FINE);
 }

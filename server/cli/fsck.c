@@ -68,6 +68,12 @@ print_summary(const struct fsck_result *r, const struct fsck_options *options)
                  " numbers\n",
                  r->records, r->clocks, r->index_entries, r->counter_cells,
                  r->counter_slots);
+    if (r->expired > 0) {
+        (void)printf("%" PRIu64 " tickets have expired and count in %" PRIu64
+                     " cells; %" PRIu64 " may rest on them: their repeat calls "
+                     "stand as they were found\n",
+                     r->expired, r->kept_cells, r->repeats_standing);
+    }
     if (r->judged_by_others > 0) {
         (void)printf("%" PRIu64 " tickets were judged by other tables: their "
                      "clocks and repeat calls were not worked out again\n",

@@ -331,6 +331,21 @@ counter_sums_add(struct counter_sums *sums,
 }
 
 bool
+counter_sums_add_slot(struct counter_sums *sums,
+                      const struct tally *tally,
+                      uint32_t slot,
+                      int64_t count)
+{
+    struct counter_cell leaf;
+    struct counter_cell hour;
+    struct sum_cell *cell;
+
+    cells_of(tally, tally->accepted_at_us, &leaf, &hour);
+    cell = cell_of(sums, &leaf);
+    return cell != NULL && cell_add(sums, cell, slot, (int32_t)count);
+}
+
+bool
 counter_sums_add_cell(struct counter_sums *sums,
                       const struct counter_cell *where,
                       uint32_t slot,

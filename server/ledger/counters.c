@@ -127,7 +127,10 @@ merge_cell(struct cell_merge *m,
 
 /* What is needed to write the cells of one batch. */
 struct cell_flush {
-    MDB_cursor *cursor;
+    const struct store *store;
+    MDB_txn *txn;
+    enum store_db db;
+    MDB_cursor *cursor; /* NULL before the first cell */
     uint8_t *room; /* grows as needed */
     size_t room_bytes;
     struct err *err;
@@ -180,7 +183,13 @@ flush_cell(void *data,
     int rc;
 
     counter_cell_key(cell, key_bytes);
-    rc = mdb_cursor_get(flush->cursor, &key, &stored, MDB_SET);
+    rc = flush->cursor == NULL
+             ? mdb_cursor_open(flush->txn, flush->store->db[flush->db],
+                               &flush->cursor)
+             : 0;
+    if (rc == 0) {
+        rc = mdb_cursor_get(flush->cursor, &key, &stored, MDB_SET);
+    }
     if (rc != 0 && rc != MDB_NOTFOUND) {
         (void)store_err(flush->err, rc, "counters");
         return false;
@@ -210,19 +219,19 @@ counters_flush(struct counter_sums *sums,
                const struct store *store,
                const struct names *names,
                MDB_txn *txn,
+               enum store_db db,
                struct err *err)
 {
-    struct cell_flush flush = {.err = err};
-    int rc = mdb_cursor_open(txn, store->db[STORE_COUNTERS], &flush.cursor);
+    struct cell_flush flush = {
+        .store = store, .txn = txn, .db = db, .err = err};
 
-    if (rc != 0) {
-        return store_err(err, rc, "counters");
-    }
     if (!counter_sums_visit(sums, names, flush_cell, &flush) &&
         err->code == ERR_OK) {
         (void)err_set(err, ERR_NO_MEMORY, "counters");
     }
-    mdb_cursor_close(flush.cursor);
+    if (flush.cursor != NULL) {
+        mdb_cursor_close(flush.cursor);
+    }
     free(flush.room);
     return err->code;
 }
@@ -254,16 +263,17 @@ visit_cell(const MDB_val *key,
     return visit(data, &cell, slots, slot_count);
 }
 
-enum err_code
-counters_visit(const struct store *store,
-               MDB_txn *txn,
-               enum counter_grain grain,
-               uint32_t unit_id,
-               int32_t first_day,
-               int32_t last_day,
-               counter_visit *visit,
-               void *data,
-               struct err *err)
+static enum err_code
+visit_cells(const struct store *store,
+            MDB_txn *txn,
+            enum store_db db,
+            enum counter_grain grain,
+            uint32_t unit_id,
+            int32_t first_day,
+            int32_t last_day,
+            counter_visit *visit,
+            void *data,
+            struct err *err)
 {
     struct counter_cell cell = {grain, first_day, 0, unit_id};
     struct counter_slot *slots = malloc(COUNTER_SLOTS_MAX * sizeof(*slots));
@@ -274,7 +284,7 @@ counters_visit(const struct store *store,
     if (slots == NULL) {
         return err_set(err, ERR_NO_MEMORY, "counters");
     }
-    rc = mdb_cursor_open(txn, store->db[STORE_COUNTERS], &cursor);
+    rc = mdb_cursor_open(txn, store->db[db], &cursor);
     if (rc != 0) {
         free(slots);
         return store_err(err, rc, "counters");
@@ -315,4 +325,35 @@ counters_visit(const struct store *store,
     mdb_cursor_close(cursor);
     free(slots);
     return err->code;
+}
+
+enum err_code
+counters_visit(const struct store *store,
+               MDB_txn *txn,
+               enum counter_grain grain,
+               uint32_t unit_id,
+               int32_t first_day,
+               int32_t last_day,
+               counter_visit *visit,
+               void *data,
+               struct err *err)
+{
+    return visit_cells(store, txn, STORE_COUNTERS, grain, unit_id, first_day,
+                       last_day, visit, data, err);
+}
+
+enum err_code
+counters_visit_kept(const struct store *store,
+                    MDB_txn *txn,
+                    uint32_t unit_id,
+                    int32_t first_day,
+                    int32_t last_day,
+                    counter_visit *visit,
+                    void *data,
+                    struct err *err)
+{
+    return store->has_kept
+               ? visit_cells(store, txn, STORE_KEPT, GRAIN_DAY, unit_id,
+                             first_day, last_day, visit, data, err)
+               : ERR_OK;
 }

@@ -46,6 +46,12 @@ bool counter_sums_add(struct counter_sums *sums,
                       const struct tally *tally,
                       int64_t sign);
 
+/* One slot of the day and unit of a ticket, rolled up. False: no memory. */
+bool counter_sums_add_slot(struct counter_sums *sums,
+                           const struct tally *tally,
+                           uint32_t slot,
+                           int64_t count);
+
 /* One slot of one cell, not a day's, so it is not rolled up (distinct
  * persons). */
 bool counter_sums_add_cell(struct counter_sums *sums,
@@ -54,13 +60,15 @@ bool counter_sums_add_cell(struct counter_sums *sums,
                            int64_t count);
 
 /*
- * Merge everything into the cells of `txn` and reset.
+ * Merge everything into the cells of `db` (STORE_COUNTERS, STORE_KEPT) in `txn`
+ * and reset.
  * Errors  the store's; CORRUPT when a stored cell makes no sense
  */
 enum err_code counters_flush(struct counter_sums *sums,
                              const struct store *store,
                              const struct names *names,
                              MDB_txn *txn,
+                             enum store_db db,
                              struct err *err);
 
 /*
@@ -103,5 +111,16 @@ enum err_code counters_visit(const struct store *store,
                              counter_visit *visit,
                              void *data,
                              struct err *err) MUST_CHECK;
+
+/* The same over the days of `kept`: what expired tickets contributed; its slots
+ * hold what enum tally_kept says, too. */
+enum err_code counters_visit_kept(const struct store *store,
+                                  MDB_txn *txn,
+                                  uint32_t unit_id,
+                                  int32_t first_day,
+                                  int32_t last_day,
+                                  counter_visit *visit,
+                                  void *data,
+                                  struct err *err) MUST_CHECK;
 
 #endif /* SERVER_LEDGER_COUNTERS_H */

@@ -123,7 +123,7 @@ check_record(struct fsck *fsck, struct span key, struct span value, void *data)
 
     fsck->result->records++;
     fsck_progress(fsck, 1);
-    if (seq != *next_seq) {
+    if (seq != *next_seq && ledger_records_gone(&fsck->totals) == 0) {
         fsck_say(fsck, "log: expected record %" PRIu64 ", found %" PRIu64,
                  *next_seq, seq);
     }
@@ -225,10 +225,12 @@ check_reject(struct fsck *fsck, struct span key, struct span value, void *data)
 
     (void)data;
     fsck->result->rejects++;
-    if (number_of_key(key) != fsck->result->rejects) {
+    if (number_of_key(key) !=
+        fsck->totals.expired_rejects + fsck->result->rejects) {
         fsck_say(fsck,
                  "refused lines: expected number %" PRIu64 ", found %" PRIu64,
-                 fsck->result->rejects, number_of_key(key));
+                 fsck->totals.expired_rejects + fsck->result->rejects,
+                 number_of_key(key));
     }
     if (!unseal(fsck, key, &value, "refused line")) {
         return true;
@@ -290,24 +292,42 @@ say_total(struct fsck *fsck,
     }
 }
 
+/* The log without what expired; its end may have. */
+static void
+check_log_count(struct fsck *fsck, uint64_t next_seq)
+{
+    uint64_t gone = ledger_records_gone(&fsck->totals);
+    uint64_t found = reader_seq(&fsck->reader);
+
+    say_total(fsck, "log: records, with those that expired", found - 1,
+              fsck->result->records + gone);
+    if (gone == 0 || found < next_seq) {
+        say_total(fsck, "meta.next_seq", next_seq, found);
+    }
+}
+
 static void
 check_totals(struct fsck *fsck, uint64_t next_seq)
 {
-    struct ledger_totals totals = reader_totals(&fsck->reader);
+    const struct ledger_totals *totals = &fsck->totals;
     const struct fsck_result *result = fsck->result;
 
-    say_total(fsck, "meta.next_seq", next_seq, reader_seq(&fsck->reader));
+    check_log_count(fsck, next_seq);
     say_total(fsck, "log: versions of tickets on a chain", fsck->ticket_records,
               result->tickets + result->versions);
     say_total(fsck, "log: events on a chain", fsck->tied_events,
               fsck->chained_events);
-    say_total(fsck, "total of tickets", result->tickets, totals.tickets);
-    say_total(fsck, "total of versions", result->versions, totals.versions);
-    say_total(fsck, "total of events", fsck->tied_events + fsck->untied_events,
-              totals.events);
+    say_total(fsck, "total of tickets",
+              result->tickets + totals->expired_tickets, totals->tickets);
+    say_total(fsck, "total of versions",
+              result->versions + totals->expired_versions, totals->versions);
+    say_total(fsck, "total of events",
+              fsck->tied_events + fsck->untied_events + totals->expired_events,
+              totals->events);
     say_total(fsck, "total of waiting events", fsck->untied_events,
-              totals.waiting);
-    say_total(fsck, "total of refused lines", result->rejects, totals.rejects);
+              totals->waiting);
+    say_total(fsck, "total of refused lines",
+              result->rejects + totals->expired_rejects, totals->rejects);
 }
 
 /* The name ids of the tables in use; 0 for what no ticket met yet. */
@@ -350,11 +370,16 @@ static void
 run(struct fsck *fsck)
 {
     uint64_t next_seq = 1;
+    struct ledger_expire expire;
     MDB_stat stat;
 
     /* The names of a later commit may be there already: they hurt nobody. */
     open_names(fsck);
     fsck->tick_us = reader_tick_us(&fsck->reader);
+    fsck->totals = reader_totals(&fsck->reader);
+    fsck->result->expired = fsck->totals.expired_tickets;
+    (void)reader_expire(&fsck->reader, &expire, fsck->err);
+    fsck->horizon_us = expire.horizon_us;
     find_names(fsck);
     for (int i = 0; i < 2; i++) {
         if (mdb_stat(fsck->reader.txn,

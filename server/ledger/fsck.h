@@ -6,10 +6,14 @@
  * ticket at a time): chains, states, clocks, repeat calls, every index and
  * every counter. Reads one snapshot; a server may write meanwhile.
  *
- * Three things are left out, and counted: clocks and repeat calls of tickets
+ * Counters are the sum over the tickets that are there and `kept`, which holds
+ * what expired ones contributed.
+ *
+ * Four things are left out, and counted: clocks and repeat calls of tickets
  * that other tables judged last; repeat calls of tickets with a key that more
- * tickets have than repeat.candidates_max compares; the total of duplicates,
- * which leave no trace.
+ * tickets have than repeat.candidates_max compares, now or when it was judged;
+ * repeat calls of tickets that may rest on expired ones; the total of
+ * duplicates, which leave no trace.
  *
  * Effects   reads the store
  */
@@ -47,6 +51,9 @@ struct fsck_result {
     uint64_t counter_slots;
     uint64_t judged_by_others;  /* tickets: clocks and repeats not checked */
     uint64_t repeats_unchecked; /* tickets with a key of too many */
+    uint64_t repeats_standing;  /* tickets that may rest on expired ones */
+    uint64_t expired;           /* tickets */
+    uint64_t kept_cells;
 };
 
 /*

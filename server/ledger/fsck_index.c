@@ -171,7 +171,7 @@ expect_person(struct fsck *fsck, const struct fsck_person *person)
     }
 }
 
-/* Equal keys become one with their sum; each is one distinct person. */
+/* Equal keys become one with their sum. */
 static void
 merge_persons(struct fsck *fsck)
 {
@@ -187,20 +187,103 @@ merge_persons(struct fsck *fsck)
         entries[count++] = entries[i];
     }
     fsck->customers.count = count;
-    for (size_t i = 0; i < count; i++) {
-        struct byte_reader r = byte_reader_on(entries[i].key, 9);
-        struct counter_cell cell = {0};
+}
 
-        cell.grain = (enum counter_grain)get_u8(&r);
-        cell.day = get_be_day(&r);
-        cell.unit_id = get_be32(&r);
-        if (!counter_sums_add_cell(
-                fsck->sums, &cell,
-                TALLY_SLOT(TALLY_ALL, 0, COUNTER_quality_customers), 1)) {
+/* Each entry is one distinct person; one that no ticket counts in needs the
+ * mark of an expired one. */
+static bool
+check_person(struct fsck *fsck, struct span key, struct span value, void *data)
+{
+    struct byte_reader r = byte_reader_on(key.data, key.bytes);
+    struct byte_reader v = byte_reader_on(value.data, value.bytes);
+    struct counter_cell cell = {.grain = (enum counter_grain)get_u8(&r)};
+    uint64_t tickets = get_varint(&v);
+    bool kept = byte_reader_left(&v) == 1 && get_u8(&v) == 1;
+    char text[2 * FSCK_KEY_BYTES + 1];
+
+    cell.day = get_be_day(&r);
+    cell.unit_id = get_be32(&r);
+    if (key.bytes == 17 &&
+        !counter_sums_add_cell(
+            fsck->sums, &cell,
+            TALLY_SLOT(TALLY_ALL, 0, COUNTER_quality_customers), 1)) {
+        (void)err_set(fsck->err, ERR_NO_MEMORY, "counters");
+        return false;
+    }
+    if (kept && ledger_records_gone(&fsck->totals) == 0) {
+        fsck_say(fsck,
+                 "customers: entry %s: expected no expired ticket, found the "
+                 "mark of one",
+                 key_text(key.data, key.bytes, text));
+    }
+    if (kept && tickets == 0) {
+        fsck->result->index_entries++;
+        return true;
+    }
+    if (kept) {
+        value.bytes--; /* the mark is not the count */
+    }
+    return check_entry(fsck, key, value, data);
+}
+
+static void
+check_persons(struct fsck *fsck)
+{
+    struct index_check check = {"customers", &fsck->customers, 17, VALUE_VARINT,
+                                0};
+
+    fsck_each(fsck, STORE_CUSTOMERS, check_person, &check);
+    while (check.at < fsck->customers.count && !fsck_failed(fsck)) {
+        say_missing(fsck, &check);
+    }
+}
+
+/* --- what expired tickets left ------------------------------------------ */
+
+static bool
+add_kept(struct fsck *fsck, struct span key, struct span value, void *data)
+{
+    struct byte_reader r = byte_reader_on(value.data, value.bytes);
+    struct counter_cell cell;
+    uint32_t slot = 0;
+    int64_t count;
+    int64_t complaints = 0; /* counted once by category and region, and once by
+                               subcategory with both */
+
+    (void)data;
+    fsck->result->kept_cells++;
+    if (!counter_cell_from_key(key, &cell)) {
+        r.failed = true;
+    }
+    while (counter_next_slot(&r, &slot, &count)) {
+        unsigned counter = TALLY_SLOT_COUNTER(slot);
+
+        if (counter >= TALLY_KEPT_COMPLAINTS && counter < TALLY_KEPT_CLOSED) {
+            complaints -= count;
+        } else if (TALLY_SLOT_DIMENSION(slot) == TALLY_ALL &&
+                   counter == COUNTER_complaints && cell.grain != GRAIN_HOUR) {
+            complaints += count;
+        }
+        if (count <= 0) {
+            r.failed = true;
+        } else if (counter < TALLY_KEPT_COMPLAINTS &&
+                   !counter_sums_add_cell(fsck->sums, &cell, slot, count)) {
             (void)err_set(fsck->err, ERR_NO_MEMORY, "counters");
-            return;
+            return false;
         }
     }
+    if (complaints != 0) {
+        fsck_say(fsck,
+                 "kept: grain %d day %d unit %u: expected as many complaints "
+                 "by subcategory as in all, found %" PRId64 " less",
+                 (int)cell.grain, (int)cell.day, (unsigned)cell.unit_id,
+                 complaints);
+    }
+    if (r.failed) {
+        fsck_say(fsck, "kept: expected a cell of what expired tickets left, "
+                       "found bytes that make no sense");
+    }
+    return true;
 }
 
 /* --- counters ----------------------------------------------------------- */
@@ -346,8 +429,10 @@ fsck_check_counters(struct fsck *fsck)
     if (fsck_failed(fsck)) {
         return;
     }
-    check_index(fsck, STORE_CUSTOMERS, "customers", &fsck->customers, 17,
-                VALUE_VARINT);
+    check_persons(fsck);
+    if (fsck->store->has_kept) {
+        fsck_each(fsck, STORE_KEPT, add_kept, NULL);
+    }
     walk.rc = mdb_cursor_open(fsck->reader.txn, fsck->store->db[STORE_COUNTERS],
                               &walk.cursor);
     if (walk.rc != 0) {

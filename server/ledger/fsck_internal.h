@@ -28,6 +28,7 @@ struct fsck_ticket {
     bool repeat_call;
     bool third_call;
     bool burst;
+    bool crowded;
     bool checked; /* judged by the tables in use */
 };
 
@@ -68,6 +69,8 @@ struct fsck {
     struct names *names;
     struct counter_sums *sums;
     int64_t tick_us;
+    int64_t horizon_us; /* INT64_MIN: nothing has expired */
+    struct ledger_totals totals;
     uint32_t dictionary_id; /* name ids of the tables in use */
     uint32_t kind_ids[DEADLINE_KINDS_MAX];
     uint64_t work_total;

@@ -468,6 +468,7 @@ compare_finding(struct fsck *fsck,
                 finding.burst_calls >= settings->burst_min, ticket->burst);
 }
 
+/* When the ticket before it has expired the matter stands as it was. */
 static void
 compare_settled(struct fsck *fsck, const struct fsck_ticket *ticket)
 {
@@ -478,6 +479,10 @@ compare_settled(struct fsck *fsck, const struct fsck_ticket *ticket)
     bool settled = ticket->final_reply ||
                    (previous != SIZE_MAX && tickets[previous].settled);
 
+    if (ticket->repeat_previous != 0 && previous == SIZE_MAX && !settled &&
+        fsck->horizon_us != INT64_MIN) {
+        return;
+    }
     say_finding(fsck, ticket, "settled", settled, ticket->settled);
 }
 
@@ -515,11 +520,14 @@ fsck_check_repeats(struct fsck *fsck)
     settle_links(fsck);
     for (size_t i = 0; i < fsck->tickets.count; i++) {
         gather(fsck, &tickets[i], &others);
-        if (others.crowded) {
+        if (others.crowded || tickets[i].crowded) {
             fsck->result->repeats_unchecked++;
             continue;
         }
-        if (tickets[i].checked) {
+        if (ledger_finding_stands(fsck->dictionary->repeat, fsck->horizon_us,
+                                  tickets[i].input.accepted_at_us)) {
+            fsck->result->repeats_standing++;
+        } else if (tickets[i].checked) {
             compare_finding(fsck, &tickets[i], &others);
         }
         compare_settled(fsck, &tickets[i]);

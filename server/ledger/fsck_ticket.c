@@ -526,6 +526,7 @@ keep_ticket(struct fsck *fsck, const struct ticket_state *state, bool checked)
         .repeat_call = state->repeat_call,
         .third_call = state->third_call,
         .burst = state->burst,
+        .crowded = state->repeat_crowded,
         .checked = checked};
 }
 

@@ -35,6 +35,7 @@ read_totals(struct span value, struct ledger_totals *out)
 static void
 load_meta(struct ledger *ledger, MDB_txn *txn, struct err *err)
 {
+    struct ledger_expire expire;
     struct span value;
     struct byte_reader r;
 
@@ -54,6 +55,11 @@ load_meta(struct ledger *ledger, MDB_txn *txn, struct err *err)
                   &value, err)) {
         read_totals(value, &ledger->totals);
     }
+    value = (struct span){NULL, 0};
+    (void)store_get(ledger->store, txn, STORE_META, SPAN_LITERAL("expire"),
+                    &value, err);
+    (void)ledger_expire_decode(value, &expire);
+    ledger->horizon_us = expire.horizon_us;
 }
 
 /* A table in memory and the list it is filled from. */
@@ -151,6 +157,7 @@ publish(struct ledger *ledger)
     const uint64_t *totals = (const uint64_t *)&ledger->totals;
 
     ledger->committed_tick_us = ledger->tick_us;
+    ledger->committed_horizon_us = ledger->horizon_us;
     for (size_t i = 0; i < sizeof(ledger->totals) / sizeof(uint64_t); i++) {
         atomic_store_explicit(&ledger->committed_totals[i], totals[i],
                               memory_order_relaxed);
@@ -181,15 +188,19 @@ ledger_open(struct store *store,
         (void)store_err(err, rc, "begin");
     } else {
         load_meta(ledger, txn, err);
-        ledger->ids = numbers_new((size_t)ledger->totals.tickets);
-        ledger->keys = numbers_new((size_t)ledger->totals.tickets * 2);
+        ledger->ids =
+            numbers_new((size_t)ledger_tickets_there(&ledger->totals));
+        ledger->keys =
+            numbers_new((size_t)ledger_tickets_there(&ledger->totals) * 2);
         ledger->sums = counter_sums_new();
+        ledger->kept = counter_sums_new();
         ledger->near = calloc(LEDGER_NEAR_ROOM, sizeof(*ledger->near));
         ledger->known_ids = calloc(LEDGER_IDS_ROOM, sizeof(*ledger->known_ids));
         ledger->record_room = malloc(RECORD_BYTES_MAX + STORE_CHECKSUM_BYTES);
         if (ledger->ids == NULL || ledger->keys == NULL ||
-            ledger->sums == NULL || ledger->near == NULL ||
-            ledger->known_ids == NULL || ledger->record_room == NULL ||
+            ledger->sums == NULL || ledger->kept == NULL ||
+            ledger->near == NULL || ledger->known_ids == NULL ||
+            ledger->record_room == NULL ||
             !ledger_cache_resize(ledger, LEDGER_CACHE_ROOM_MIN)) {
             (void)err_set(err, ERR_NO_MEMORY, "ledger");
         }
@@ -224,6 +235,9 @@ ledger_close(struct ledger **ledger)
     numbers_free(&l->ids);
     numbers_free(&l->keys);
     counter_sums_free(&l->sums);
+    counter_sums_free(&l->kept);
+    free(l->gone);
+    free(l->leaving);
     arena_release(&l->arena);
     arena_release(&l->chain);
     free(l->near);
@@ -340,7 +354,10 @@ ledger_commit(struct ledger *ledger, struct err *err)
     assert(ledger->txn != NULL);
     if (flush_tickets(ledger, err) == ERR_OK) {
         (void)counters_flush(ledger->sums, ledger->store, ledger->names,
-                             ledger->txn, err);
+                             ledger->txn, STORE_COUNTERS, err);
+        (void)counters_flush(ledger->kept, ledger->store, ledger->names,
+                             ledger->txn, STORE_KEPT, err);
+        (void)ledger_flush_gone(ledger, err);
         put_pairs(ledger, STORE_IDS, &ledger->new_ids, err);
         put_pairs(ledger, STORE_KEYS, &ledger->new_keys, err);
         put_meta(ledger, err);
@@ -356,6 +373,7 @@ ledger_commit(struct ledger *ledger, struct err *err)
         return store_commit_err(ledger->store, rc, err);
     }
     names_commit(ledger->names);
+    ledger_leave_tables(ledger);
     ledger_forget_batch(ledger);
     publish(ledger);
     return ERR_OK;

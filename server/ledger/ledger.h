@@ -34,6 +34,21 @@ struct ledger_totals {
 #undef TOTAL_ROW
 };
 
+/* Tickets that are there now. */
+static inline uint64_t
+ledger_tickets_there(const struct ledger_totals *totals)
+{
+    return totals->tickets - totals->expired_tickets;
+}
+
+/* Records of the log that went. */
+static inline uint64_t
+ledger_records_gone(const struct ledger_totals *totals)
+{
+    return totals->expired_tickets + totals->expired_versions +
+           totals->expired_events;
+}
+
 enum ledger_outcome {
     LEDGER_ACCEPTED,
     LEDGER_DUPLICATE, /* word for word there already */
@@ -74,13 +89,17 @@ void ledger_watch(struct ledger *ledger, struct changes *changes);
 enum err_code
 ledger_begin(struct ledger *ledger, int64_t now_us, struct err *err) MUST_CHECK;
 
-/* Put one judged ticket. Spans are copied. */
+/* Put one judged ticket. Spans are copied.
+ * Errors  EXPIRED (a new ticket from before the horizon: this record alone is
+ *         refused, the batch goes on), the store's */
 enum err_code ledger_put_ticket(struct ledger *ledger,
                                 const struct ticket *ticket,
                                 const struct verdict *verdict,
                                 enum ledger_outcome *outcome,
                                 struct err *err) MUST_CHECK;
 
+/* Errors  EXPIRED (from before the horizon, and its ticket is not there), BUSY
+ * (too many wait): this record alone is refused; the store's */
 enum err_code ledger_put_event(struct ledger *ledger,
                                const struct ticket_event *event,
                                enum ledger_outcome *outcome,
@@ -120,7 +139,8 @@ enum err_code ledger_put_fact(struct ledger *ledger,
 enum ledger_rejudged {
     LEDGER_REJUDGED_SAME,  /* another dictionary, the same judgement */
     LEDGER_REJUDGED_MOVED, /* category, subcategory, topic or region differ */
-    LEDGER_REJUDGED_STALE  /* another version came meanwhile: nothing done */
+    LEDGER_REJUDGED_STALE  /* another version came meanwhile, or it has expired:
+                              nothing done */
 };
 
 /*
@@ -152,6 +172,77 @@ struct ledger_reclassify {
 enum err_code ledger_put_reclassify(struct ledger *ledger,
                                     const struct ledger_reclassify *mark,
                                     struct err *err) MUST_CHECK;
+
+/* ---- expiry: docs/storage-format.md, "Expiry" ---- */
+
+/* How far the present or last run has come: kept in the store, written in the
+ * transaction that takes tickets out. */
+struct ledger_expire {
+    int64_t before_us;  /* what was accepted before goes */
+    int64_t horizon_us; /* the latest before_us with which anything went;
+                           INT64_MIN: nothing has ever gone */
+    int64_t started_us;
+    int64_t ended_us; /* 0 while there is something left */
+    bool open_too;    /* also tickets that were never closed */
+    uint64_t tickets; /* went */
+    uint64_t events;  /* that waited for a ticket: went */
+    uint64_t rejects; /* refused lines: went */
+    uint64_t open;    /* of those looked at since the start: stay, not closed or
+                         with a clock that runs */
+    uint64_t named;   /* stay, a ticket that is there names them */
+};
+enum err_code ledger_put_expire(struct ledger *ledger,
+                                const struct ledger_expire *mark,
+                                struct err *err) MUST_CHECK;
+
+/* Is it old enough, closed if it has to be, and without a running clock? */
+bool ledger_may_expire(const struct ticket_state *state,
+                       int64_t before_us,
+                       bool open_too);
+
+enum ledger_expired {
+    LEDGER_EXPIRED,
+    LEDGER_EXPIRED_NOT,  /* not there, or ledger_may_expire says no */
+    LEDGER_EXPIRED_NAMED /* a ticket that is there names it */
+};
+
+/*
+ * Take a ticket out, with everything that is its; what it contributed to the
+ * counters stays in them and goes to `kept`. In a batch of its own, with
+ * ledger_put_expire, from the newest to the oldest: then a chain is walked once
+ * for many.
+ * Cost    its records and index entries; the chains of its keys as far as it
+ *         lies from the newest ticket, once a run; one rewrite of each entry of
+ *         `ids` and `keys` a batch touches
+ */
+enum err_code ledger_expire_ticket(struct ledger *ledger,
+                                   uint64_t number,
+                                   const struct ledger_expire *mark,
+                                   enum ledger_expired *outcome,
+                                   struct err *err) MUST_CHECK;
+
+/* Take out an event that waits for its ticket, by its log sequence. One that
+ * does not wait any more, or is not that old, is left alone: *gone says. */
+enum err_code ledger_expire_event(struct ledger *ledger,
+                                  uint64_t seq,
+                                  const struct ledger_expire *mark,
+                                  bool *gone,
+                                  struct err *err) MUST_CHECK;
+
+/* Take out the oldest refused line. */
+enum err_code ledger_expire_reject(struct ledger *ledger,
+                                   struct err *err) MUST_CHECK;
+
+/* An entry of `customers` that only expired tickets count in and whose period
+ * is over: its one goes to `kept`. Others are left alone. */
+enum err_code ledger_expire_person(struct ledger *ledger,
+                                   struct span key,
+                                   struct err *err) MUST_CHECK;
+
+/* May an entry of `customers` go: no ticket that is there counts in it and its
+ * whole period lies before the horizon? */
+bool
+ledger_person_is_over(struct span key, struct span value, int64_t horizon_us);
 
 /* How often a rule spoke. Not exact: counted in memory, written now and then.
  */
@@ -205,6 +296,22 @@ struct tally_rules ledger_tally_rules(const struct dictionary *dictionary);
 const struct numbers *ledger_ids(const struct ledger *ledger);
 
 /* --- shared with the readers and fsck --- */
+
+/* False: these bytes are no mark of expiry; *out is that of a store that
+ * nothing ever expired from. */
+bool ledger_expire_decode(struct span bytes, struct ledger_expire *out);
+
+/* Does what the ticket repeats stand as it was found? What it rests on may have
+ * expired. */
+static inline bool
+ledger_finding_stands(const struct repeat_settings *settings,
+                      int64_t horizon_us,
+                      int64_t accepted_at_us)
+{
+    return horizon_us != INT64_MIN &&
+           (accepted_at_us < horizon_us ||
+            accepted_at_us - horizon_us < settings->window_us);
+}
 
 /* Hash of a repeat key: 0 when the field is empty or no key. */
 uint64_t ledger_key_hash(const struct store *store,

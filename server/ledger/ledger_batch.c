@@ -188,6 +188,7 @@ ledger_cache_add(struct ledger *ledger, uint64_t number, struct err *err)
     cached->dirty = false;
     cached->is_new = false;
     cached->clocks_stale = false;
+    cached->gone = false;
     return cached;
 }
 
@@ -342,7 +343,10 @@ ledger_forget_batch(struct ledger *ledger)
     ledger->undo_count = 0;
     ledger->new_ids.used = 0;
     ledger->new_keys.used = 0;
+    ledger->gone_count = 0;
+    ledger->leaving_count = 0;
     counter_sums_reset(ledger->sums);
+    counter_sums_reset(ledger->kept);
     arena_reset(&ledger->arena);
     memset(ledger->cursors, 0, sizeof(ledger->cursors));
     ledger->txn = NULL;
@@ -356,7 +360,7 @@ ledger_undo_batch(struct ledger *ledger)
         uint64_t replaced;
 
         if (undo->old == 0) {
-            numbers_remove_last(undo->table, undo->hash, undo->number);
+            numbers_remove(undo->table, undo->hash, undo->number);
         } else {
             (void)numbers_set(undo->table, undo->hash, undo->old, &replaced);
         }
@@ -368,6 +372,7 @@ ledger_undo_batch(struct ledger *ledger)
     ledger->next_seq =
         atomic_load_explicit(&ledger->committed_next_seq, memory_order_relaxed);
     ledger->tick_us = ledger->committed_tick_us;
+    ledger->horizon_us = ledger->committed_horizon_us;
     ledger->totals = ledger_totals(ledger);
     ledger_forget_batch(ledger);
 }

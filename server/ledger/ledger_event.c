@@ -89,6 +89,11 @@ ledger_put_event(struct ledger *ledger,
     uint64_t seq;
 
     assert(ledger->txn != NULL);
+    if (number == 0 && event->at_us < ledger->horizon_us) {
+        return err_set_field(err, ERR_EXPIRED, "at",
+                             "tickets of that time have expired, and this "
+                             "event's ticket is not here");
+    }
     if (number == 0) {
         return ledger_put_waiting_event(ledger, event, event_hash, outcome,
                                         err);

@@ -17,10 +17,8 @@ time_key(const struct ticket_state *state, uint8_t key[16])
     put_be64(&w, state->number);
 }
 
-/* Will the clock run out by itself? Also one that stops in the time to come,
- * but too late. */
-static bool
-clock_runs(const struct state_clock *clock)
+bool
+ledger_clock_runs(const struct state_clock *clock)
 {
     return clock->due_us < clock->stopped_us && !clock->overdue;
 }
@@ -40,7 +38,8 @@ find_clock(const struct ticket_state *state, uint32_t kind_id)
 static bool
 listed(const struct state_clock *clock, bool overdue_list)
 {
-    return clock != NULL && (overdue_list ? clock->overdue : clock_runs(clock));
+    return clock != NULL &&
+           (overdue_list ? clock->overdue : ledger_clock_runs(clock));
 }
 
 static struct span
@@ -114,26 +113,30 @@ clocks_enter(struct ledger *ledger,
     }
 }
 
-/* A person's entry in one cell, another one up or down. Returns how many it had
- * before; most come for the first time, so that is tried first. */
-static uint64_t
+/* A person's entry in one cell, another one up or down; one that expired leaves
+ * a mark, which goes on counting. Does the cell's counter move? Most come for
+ * the first time, so that is tried first. */
+static bool
 change_person(struct ledger *ledger,
               struct span key,
               int64_t sign,
+              bool expired,
               struct err *err)
 {
-    uint8_t bytes[VARINT_BYTES_MAX] = {1};
+    uint8_t bytes[VARINT_BYTES_MAX + 1] = {1};
     MDB_val k = {key.bytes, (void *)(uintptr_t)key.data};
     MDB_val v = {1, bytes};
     struct byte_writer w = byte_writer_on(bytes, sizeof(bytes));
     MDB_dbi db = ledger->store->db[STORE_CUSTOMERS];
     struct byte_reader r;
-    uint64_t before;
+    int64_t before;
+    int64_t after;
+    bool marked;
     int rc = sign > 0 ? mdb_put(ledger->txn, db, &k, &v, MDB_NOOVERWRITE)
                       : mdb_get(ledger->txn, db, &k, &v);
 
     if (sign > 0 && rc == 0) {
-        return 0;
+        return true;
     }
     if (rc != 0 && rc != MDB_KEYEXIST) {
         if (rc == MDB_NOTFOUND) {
@@ -141,22 +144,30 @@ change_person(struct ledger *ledger,
         } else {
             (void)store_err(err, rc, store_db_name(STORE_CUSTOMERS));
         }
-        return 0;
+        return false;
     }
     r = byte_reader_on(v.mv_data, v.mv_size);
-    before = get_varint(&r);
-    if (before == 0) {
+    before = (int64_t)get_varint(&r);
+    after = before + sign;
+    marked = byte_reader_left(&r) > 0;
+    if (after < 0 || (before == 0 && !marked)) {
         (void)err_set(err, ERR_CORRUPT, "a person's count makes no sense");
-    } else if (before == 1 && sign < 0) {
+        return false;
+    }
+    marked = marked || expired;
+    put_varint(&w, (uint64_t)after);
+    if (marked) {
+        put_u8(&w, 1);
+    }
+    if (after == 0 && !marked) {
         (void)store_delete(ledger->store, ledger->txn, STORE_CUSTOMERS, key,
                            err);
     } else {
-        put_varint(&w, sign > 0 ? before + 1 : before - 1);
         (void)store_put(ledger->store, ledger->txn, STORE_CUSTOMERS, key,
                         (struct span){(char *)bytes, byte_writer_used(&w)}, 0,
                         err);
     }
-    return before;
+    return !marked && (before == 0) != (after == 0);
 }
 
 /* Count a person's quality complaints in one cell; the counter moves when the
@@ -166,19 +177,19 @@ count_person(struct ledger *ledger,
              const struct counter_cell *cell,
              uint64_t person,
              int64_t sign,
+             bool expired,
              struct err *err)
 {
     uint8_t key[CUSTOMER_KEY_BYTES];
     struct byte_writer w = byte_writer_on(key, sizeof(key));
-    uint64_t before;
 
     put_u8(&w, cell->grain);
     put_be_day(&w, cell->day);
     put_be32(&w, cell->unit_id);
     put_be64(&w, person);
-    before = change_person(ledger, (struct span){(char *)key, sizeof(key)},
-                           sign, err);
-    if (err->code == ERR_OK && before == (sign > 0 ? 0 : 1) &&
+    if (change_person(ledger, (struct span){(char *)key, sizeof(key)}, sign,
+                      expired, err) &&
+        err->code == ERR_OK &&
         !counter_sums_add_cell(
             ledger->sums, cell,
             TALLY_SLOT(TALLY_ALL, 0, COUNTER_quality_customers), sign)) {
@@ -190,6 +201,7 @@ static void
 count_person_everywhere(struct ledger *ledger,
                         const struct tally *tally,
                         int64_t sign,
+                        bool expired,
                         struct err *err)
 {
     static const struct {
@@ -207,7 +219,7 @@ count_person_everywhere(struct ledger *ledger,
                                         period_first_day(grains[g].period, day),
                                         0, unit};
 
-            count_person(ledger, &cell, tally->person, sign, err);
+            count_person(ledger, &cell, tally->person, sign, expired, err);
             if (unit == 0) {
                 break;
             }
@@ -268,10 +280,10 @@ move_counters(struct ledger *ledger,
     }
     if (was == NULL || !same_person(was, is)) {
         if (was != NULL && was->person != 0) {
-            count_person_everywhere(ledger, was, -1, err);
+            count_person_everywhere(ledger, was, -1, false, err);
         }
         if (is->person != 0) {
-            count_person_everywhere(ledger, is, 1, err);
+            count_person_everywhere(ledger, is, 1, false, err);
         }
     }
 }
@@ -369,4 +381,71 @@ ledger_flush_ticket(struct ledger *ledger,
         changes_note(ledger->changes, to->number, mdb_txn_id(ledger->txn));
     }
     return err->code;
+}
+
+/* Is the ticket it repeats counted as a repeat itself? One that has expired
+ * before is when there is one more before that. */
+static bool
+is_first_repeat(struct ledger *ledger,
+                const struct ticket_state *state,
+                struct err *err)
+{
+    const struct cached_state *previous;
+    struct tally tally;
+
+    if (!ledger_has_ticket(ledger, state->repeat_previous, err)) {
+        return state->calls <= ledger->dictionary->repeat->repeat_min;
+    }
+    previous = ledger_load(ledger, state->repeat_previous, err);
+    if (previous == NULL) {
+        return false;
+    }
+    tally_state(&previous->state, NULL, STATE_NEVER, &tally);
+    return !tally_has(&tally, COUNTER_repeats);
+}
+
+static void
+keep_contribution(struct ledger *ledger,
+                  const struct ticket_state *state,
+                  const struct tally *tally,
+                  struct err *err)
+{
+    uint32_t slots[TALLY_KEPT_SLOTS_MAX];
+    bool first = tally_has(tally, COUNTER_repeats) &&
+                 is_first_repeat(ledger, state, err);
+    size_t count = tally_kept_slots(state, tally, first, slots);
+    bool fine = counter_sums_add(ledger->kept, tally, 1);
+
+    for (size_t i = 0; i < count && fine; i++) {
+        fine = counter_sums_add_slot(ledger->kept, tally, slots[i], 1);
+    }
+    if (!fine) {
+        (void)err_set(err, ERR_NO_MEMORY, "counters");
+    }
+}
+
+void
+ledger_flush_expired(struct ledger *ledger,
+                     const struct ticket_state *state,
+                     struct err *err)
+{
+    struct tally tally;
+    uint8_t key[16];
+    uint8_t number[LEDGER_LOG_KEY_BYTES];
+
+    tally_state(state, NULL, STATE_NEVER, &tally);
+    keep_contribution(ledger, state, &tally, err);
+    if (tally.person != 0) {
+        count_person_everywhere(ledger, &tally, -1, true, err);
+    }
+    time_key(state, key);
+    (void)store_delete(ledger->store, ledger->txn, STORE_TIMES,
+                       (struct span){(char *)key, sizeof(key)}, err);
+    clocks_leave(ledger, state, NULL, false, err);
+    clocks_leave(ledger, state, NULL, true, err);
+    (void)store_delete(ledger->store, ledger->txn, STORE_STATE,
+                       ledger_seq_key(state->number, number), err);
+    if (ledger->changes != NULL) {
+        changes_note(ledger->changes, state->number, mdb_txn_id(ledger->txn));
+    }
 }

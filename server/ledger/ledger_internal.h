@@ -19,6 +19,7 @@ struct cached_state {
     bool dirty;                 /* to be flushed */
     bool is_new;                /* has no stored state yet */
     bool clocks_stale;          /* to be judged when it is flushed */
+    bool gone;                  /* has expired in this batch */
 };
 
 /*
@@ -51,6 +52,23 @@ struct ledger_undo {
     uint64_t hash;
     uint64_t number;
     uint64_t old; /* 0 when the entry was added */
+};
+
+/* A pair to be taken out of the entry of `ids` or `keys` that holds `seq`. */
+struct ledger_gone {
+    enum store_db db;
+    uint64_t seq;
+    uint64_t number;
+};
+
+/* Where a chain was left off: the ticket above the one that expired last. One
+ * that was far down its chain keeps its place against many near ones. */
+enum { LEDGER_HINTS = 1 << 12 };
+struct chain_hint {
+    uint64_t hash; /* of the key; 0 = free */
+    uint64_t number;
+    uint32_t depth; /* tickets above it */
+    uint32_t worth; /* of its place; halved by each other that wants it */
 };
 
 /* hash, number pairs of this batch on their way to `ids` or `keys`. */
@@ -104,6 +122,19 @@ struct ledger {
     size_t undo_room;
     struct ledger_pairs new_ids;
     struct ledger_pairs new_keys;
+
+    /* expiry */
+    int64_t horizon_us; /* INT64_MIN: nothing has ever expired */
+    int64_t committed_horizon_us;
+    struct counter_sums *kept; /* what the tickets contributed that go */
+    struct ledger_gone *gone;  /* of this batch */
+    size_t gone_count;
+    size_t gone_room;
+    struct ledger_undo *leaving; /* leave the tables behind the commit */
+    size_t leaving_count;
+    size_t leaving_room;
+    struct chain_hint hints[LEDGER_HINTS];
+
     uint8_t *record_room;             /* RECORD_BYTES_MAX */
     struct repeat_ticket *neighbours; /* neighbour_room of them, for one look */
     size_t neighbour_room;
@@ -140,6 +171,37 @@ enum err_code ledger_find_repeats(struct ledger *ledger,
 enum err_code ledger_flush_ticket(struct ledger *ledger,
                                   const struct cached_state *cached,
                                   struct err *err);
+
+/* Take one ticket out of state, times and clocks; what it contributed stays in
+ * the counters and goes to `kept`. */
+void ledger_flush_expired(struct ledger *ledger,
+                          const struct ticket_state *state,
+                          struct err *err);
+
+/* Will the clock run out by itself? Also one that stops in the time to come,
+ * but too late. */
+bool ledger_clock_runs(const struct state_clock *clock);
+
+/* --- the cache of neighbours: ledger_repeat.c */
+
+/* Its links have changed. */
+void ledger_near_put(struct ledger *ledger, const struct ticket_state *state);
+/* The ticket before `number` in the chain of a key, 0 at its end. */
+uint64_t ledger_chain_previous(struct ledger *ledger,
+                               uint64_t number,
+                               uint64_t key_hash,
+                               struct err *err);
+
+/* --- expiry: ledger_expire.c */
+
+/* Is the ticket there, also inside the batch? */
+bool ledger_has_ticket(struct ledger *ledger, uint64_t number, struct err *err);
+
+/* Before the commit: the pairs of what went leave `ids` and `keys`. */
+enum err_code ledger_flush_gone(struct ledger *ledger, struct err *err);
+
+/* Behind the commit: what went leaves the tables in memory. */
+void ledger_leave_tables(struct ledger *ledger);
 
 /* --- inside a batch: ledger_batch.c */
 
@@ -280,6 +342,17 @@ enum err_code ledger_find_related(struct ledger *ledger,
                                   struct ticket_state *state,
                                   struct span related,
                                   struct err *err);
+
+/* The ticket goes: neither names nor waits for an earlier order any more. */
+enum err_code ledger_forget_related(struct ledger *ledger,
+                                    struct ticket_state *state,
+                                    struct err *err);
+
+/* A waiting event goes. */
+enum err_code ledger_forget_waiting_event(struct ledger *ledger,
+                                          struct span id,
+                                          uint64_t seq,
+                                          struct err *err);
 
 /* A new version may name another order: the one in force waits no more. */
 enum err_code ledger_forget_waiting_related(struct ledger *ledger,

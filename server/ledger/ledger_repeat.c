@@ -9,6 +9,7 @@ struct neighbours {
     struct repeat_ticket *tickets; /* borrowed from the ledger */
     size_t count;
     size_t max;
+    bool crowded; /* a key in force had more than were taken */
 };
 
 /* A ticket to look at again, in the order of time. */
@@ -113,6 +114,12 @@ near_has_key(const struct near_ticket *near, uint64_t key_hash)
            near->ticket.address_hash == key_hash;
 }
 
+void
+ledger_near_put(struct ledger *ledger, const struct ticket_state *state)
+{
+    (void)near_put(ledger, state);
+}
+
 /* The ticket before this one in the chain of a key, 0 at its end. */
 static uint64_t
 chain_previous(struct ledger *ledger,
@@ -137,6 +144,17 @@ chain_previous(struct ledger *ledger,
     }
     link = state_find_link(&state, key_hash);
     return link != NULL ? link->previous_number : 0;
+}
+
+uint64_t
+ledger_chain_previous(struct ledger *ledger,
+                      uint64_t number,
+                      uint64_t key_hash,
+                      struct err *err)
+{
+    const struct near_ticket *near = near_get(ledger, number, err);
+
+    return near != NULL ? chain_previous(ledger, near, key_hash, err) : 0;
 }
 
 /* Walk the chain of one key from its newest ticket. */
@@ -164,6 +182,7 @@ gather_key(struct ledger *ledger,
         }
         number = chain_previous(ledger, near, key_hash, err);
     }
+    out->crowded = out->crowded || number != 0;
 }
 
 static enum err_code
@@ -190,6 +209,7 @@ gather(struct ledger *ledger,
     ledger->look++;
     out->tickets = ledger->neighbours;
     out->count = 0;
+    out->crowded = false;
     for (int i = 0; i < STATE_KEYS; i++) {
         out->max = out->count + candidates_max;
         if (self->key_hash[i] != 0) {
@@ -206,7 +226,8 @@ gather(struct ledger *ledger,
     return err->code;
 }
 
-/* Has the matter had its final reply, on this ticket or on one before it? */
+/* Has the matter had its final reply, on this ticket or on one before it? When
+ * that one has expired, as it was. */
 static bool
 is_settled(struct ledger *ledger,
            const struct ticket_state *state,
@@ -217,35 +238,61 @@ is_settled(struct ledger *ledger,
     if (state->event_at_us[EVENT_KIND_FINAL_REPLY] != STATE_NEVER) {
         return true;
     }
-    return state->repeat_previous != 0 &&
-           peek_state(ledger, state->repeat_previous, &previous, err) &&
+    if (state->repeat_previous == 0) {
+        return false;
+    }
+    if (ledger->horizon_us != INT64_MIN &&
+        !ledger_has_ticket(ledger, state->repeat_previous, err)) {
+        return state->repeat_settled;
+    }
+    return peek_state(ledger, state->repeat_previous, &previous, err) &&
            previous.repeat_settled;
+}
+
+/* What the ticket repeats: as it was found before when that stands. */
+static struct repeat_finding
+find(struct ledger *ledger,
+     const struct cached_state *cached,
+     const struct neighbours *neighbours)
+{
+    const struct repeat_settings *settings = ledger->dictionary->repeat;
+    const struct ticket_state *state = &cached->state;
+    struct repeat_ticket self = as_repeat_ticket(state);
+    struct repeat_finding finding = {state->repeat_previous, state->repeat_key,
+                                     state->calls, state->burst_calls};
+
+    if (cached->is_new || !ledger_finding_stands(settings, ledger->horizon_us,
+                                                 state->accepted_at_us)) {
+        repeat_find(settings, &self, neighbours->tickets, neighbours->count,
+                    &finding);
+    }
+    return finding;
 }
 
 /* Set the finding of one ticket. *changed: it is another than before;
  * *settled_changed: what repeats this ticket must be looked at, too. */
 static enum err_code
 find_one(struct ledger *ledger,
-         struct ticket_state *state,
+         struct cached_state *cached,
          struct neighbours *neighbours,
          bool *changed,
          bool *settled_changed,
          struct err *err)
 {
     const struct repeat_settings *settings = ledger->dictionary->repeat;
-    struct repeat_ticket self = as_repeat_ticket(state);
+    struct ticket_state *state = &cached->state;
     struct repeat_finding finding;
     bool settled = state->repeat_settled;
 
     if (gather(ledger, state, neighbours, err) != ERR_OK) {
         return err->code;
     }
-    repeat_find(settings, &self, neighbours->tickets, neighbours->count,
-                &finding);
+    finding = find(ledger, cached, neighbours);
     *changed = finding.previous != state->repeat_previous ||
                finding.key != state->repeat_key ||
                finding.calls != state->calls ||
-               finding.burst_calls != state->burst_calls;
+               finding.burst_calls != state->burst_calls ||
+               neighbours->crowded != state->repeat_crowded;
     state->repeat_previous = finding.previous;
     state->repeat_key = finding.key;
     state->calls = finding.calls;
@@ -253,6 +300,7 @@ find_one(struct ledger *ledger,
     state->repeat_call = finding.calls >= settings->repeat_min;
     state->third_call = finding.calls >= settings->third_call_min;
     state->burst = finding.burst_calls >= settings->burst_min;
+    state->repeat_crowded = neighbours->crowded;
     state->repeat_settled = is_settled(ledger, state, err);
     *settled_changed = state->repeat_settled != settled;
     *changed = *changed || *settled_changed;
@@ -422,8 +470,8 @@ ledger_find_repeats(struct ledger *ledger,
 
     (void)near_put(ledger, &cached->state);
     cached->dirty = true;
-    if (find_one(ledger, &cached->state, &neighbours, &changed,
-                 &settled_changed, err) != ERR_OK) {
+    if (find_one(ledger, cached, &neighbours, &changed, &settled_changed,
+                 err) != ERR_OK) {
         return err->code;
     }
     for (int i = 0; was != NULL && i < STATE_KEYS; i++) {
@@ -445,9 +493,8 @@ ledger_find_repeats(struct ledger *ledger,
         struct cached_state *other =
             ledger_load(ledger, later.items[i].number, err);
 
-        if (other == NULL ||
-            find_one(ledger, &other->state, &neighbours, &changed,
-                     &settled_changed, err) != ERR_OK) {
+        if (other == NULL || find_one(ledger, other, &neighbours, &changed,
+                                      &settled_changed, err) != ERR_OK) {
             return err->code;
         }
         other->dirty = other->dirty || changed;

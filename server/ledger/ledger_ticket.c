@@ -140,6 +140,12 @@ ledger_fold_again(struct ledger *ledger,
     memcpy(state->links, kept.links, sizeof(state->links));
     state->link_count = kept.link_count;
     state->related_number = kept.related_number;
+    state->repeat_previous = kept.repeat_previous;
+    state->repeat_key = kept.repeat_key;
+    state->calls = kept.calls;
+    state->burst_calls = kept.burst_calls;
+    state->repeat_settled = kept.repeat_settled;
+    state->repeat_crowded = kept.repeat_crowded;
     for (size_t i = 0; i < count; i++) {
         state_apply_event(state, &chain[i].event,
                           ledger_subcategory_name_id(
@@ -278,11 +284,16 @@ ledger_put_verdict(struct ledger *ledger,
                    enum ledger_rejudged *outcome,
                    struct err *err)
 {
-    struct cached_state *cached = ledger_load(ledger, number, err);
+    struct cached_state *cached;
     struct record_verdict was;
     struct record record;
 
     assert(ledger->txn != NULL);
+    if (!ledger_has_ticket(ledger, number, err)) {
+        *outcome = LEDGER_REJUDGED_STALE;
+        return err->code;
+    }
+    cached = ledger_load(ledger, number, err);
     if (cached == NULL) {
         return err->code;
     }
@@ -373,6 +384,12 @@ ledger_put_ticket(struct ledger *ledger,
     struct cached_state *cached;
 
     assert(ledger->txn != NULL);
+    if (number == 0 && ticket->accepted_at_us < ledger->horizon_us) {
+        return err_set_field(err, ERR_EXPIRED, "accepted_at",
+                             "tickets from before this server's horizon have "
+                             "expired and stay counted as they were; one that "
+                             "is not here is not taken any more");
+    }
     if (intern_verdict(ledger, verdict, &record.verdict, err) != ERR_OK) {
         return err->code;
     }

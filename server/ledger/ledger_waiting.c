@@ -262,6 +262,30 @@ ledger_forget_waiting_related(struct ledger *ledger,
     return err->code;
 }
 
+enum err_code
+ledger_forget_related(struct ledger *ledger,
+                      struct ticket_state *state,
+                      struct err *err)
+{
+    if (ledger_forget_waiting_related(ledger, state, err) == ERR_OK) {
+        (void)set_related(ledger, state, 0, err);
+    }
+    return err->code;
+}
+
+enum err_code
+ledger_forget_waiting_event(struct ledger *ledger,
+                            struct span id,
+                            uint64_t seq,
+                            struct err *err)
+{
+    uint8_t key[TICKET_ID_CHARS_MAX * 4 + 10];
+
+    ledger->totals.waiting--;
+    return store_delete(ledger->store, ledger->txn, STORE_WAITING,
+                        waiting_key(id, WAITING_EVENT, seq, key), err);
+}
+
 bool
 ledger_same_event_in_log(struct ledger *ledger,
                          uint64_t seq,

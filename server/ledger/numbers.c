@@ -19,6 +19,7 @@ struct number_table {
 struct numbers {
     _Atomic(struct number_table *) table;
     _Atomic size_t count;
+    _Atomic uint64_t moves; /* odd while entries move */
 };
 
 static struct number_table *
@@ -237,19 +238,27 @@ numbers_set(struct numbers *numbers,
     return true;
 }
 
+uint64_t
+numbers_moves(const struct numbers *numbers)
+{
+    /* Everything a reader saw of the table comes before the second look. */
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&((struct numbers *)(uintptr_t)numbers)->moves,
+                                memory_order_acquire);
+}
+
 void
-numbers_remove_last(struct numbers *numbers, uint64_t hash, uint64_t number)
+numbers_remove(struct numbers *numbers, uint64_t hash, uint64_t number)
 {
     struct number_entry *entry = find_entry(numbers, hash, number);
 
     assert(entry != NULL);
-    /* Nothing was added behind it since, so no probe runs across the gap
-     * unless the table grew; growing keeps every chain whole but may change
-     * its order, so close the gap by moving the rest of the run. */
+    /* Close the gap by moving the rest of the run, or probes would end here. */
     struct number_table *table = current(numbers);
     size_t mask = table->room - 1;
     size_t gap = (size_t)(entry - table->entries);
 
+    atomic_fetch_add_explicit(&numbers->moves, 1, memory_order_acq_rel);
     for (size_t at = (gap + 1) & mask;; at = (at + 1) & mask) {
         struct number_entry *next = &table->entries[at];
         uint64_t held = atomic_load_explicit(&next->hash, memory_order_relaxed);
@@ -263,12 +272,13 @@ numbers_remove_last(struct numbers *numbers, uint64_t hash, uint64_t number)
             atomic_store_explicit(
                 &table->entries[gap].number,
                 atomic_load_explicit(&next->number, memory_order_relaxed),
-                memory_order_relaxed);
+                memory_order_release);
             atomic_store_explicit(&table->entries[gap].hash, held,
                                   memory_order_release);
             gap = at;
         }
     }
     atomic_store_explicit(&table->entries[gap].hash, 0, memory_order_release);
+    atomic_fetch_add_explicit(&numbers->moves, 1, memory_order_release);
     atomic_fetch_sub_explicit(&numbers->count, 1, memory_order_relaxed);
 }

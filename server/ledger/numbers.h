@@ -49,9 +49,15 @@ bool numbers_set(struct numbers *numbers,
                  uint64_t number,
                  uint64_t *old);
 
-/* Take back the newest addition of (hash, number). Additions must be taken
- * back in the reverse order. Writer only. */
-void
-numbers_remove_last(struct numbers *numbers, uint64_t hash, uint64_t number);
+/* Take out the entry (hash, number), which is there. Others move up meanwhile:
+ * a reader that misses one looks again, see numbers_moves. Writer only. */
+void numbers_remove(struct numbers *numbers, uint64_t hash, uint64_t number);
+
+/*
+ * Changes with every removal, odd during one. A reader that found nothing asks
+ * before and after: when the two differ or are odd, it may have missed an entry
+ * on the move and looks again.
+ */
+uint64_t numbers_moves(const struct numbers *numbers);
 
 #endif /* SERVER_LEDGER_NUMBERS_H */

@@ -228,6 +228,18 @@ reader_reclassify(const struct reader *reader,
     return !r.failed;
 }
 
+bool
+reader_expire(const struct reader *reader,
+              struct ledger_expire *out,
+              struct err *err)
+{
+    struct span value = {NULL, 0};
+
+    return get(reader, STORE_META, SPAN_LITERAL("expire"), &value, err)
+               ? ledger_expire_decode(value, out)
+               : (ledger_expire_decode(value, out), false);
+}
+
 /* False: this is not what ledger_put_rule_hits writes. */
 static bool
 decode_rule_hits(const MDB_val *key,
@@ -359,8 +371,7 @@ reader_find_id(const struct reader *reader,
                struct span id)
 {
     uint64_t hash = store_hash(reader->store, id);
-    size_t cursor = 0;
-    uint64_t number;
+    uint64_t moves;
 
     if (id.bytes == 0) {
         return 0;
@@ -368,11 +379,17 @@ reader_find_id(const struct reader *reader,
     if (ids == NULL) {
         return search_pairs(reader, STORE_IDS, hash, id);
     }
-    while ((number = numbers_next(ids, hash, &cursor)) != 0) {
-        if (has_id(reader, number, id)) {
-            return number;
+    do {
+        size_t cursor = 0;
+        uint64_t number;
+
+        moves = numbers_moves(ids);
+        while ((number = numbers_next(ids, hash, &cursor)) != 0) {
+            if (has_id(reader, number, id)) {
+                return number;
+            }
         }
-    }
+    } while (moves % 2 != 0 || moves != numbers_moves(ids));
     return 0;
 }
 

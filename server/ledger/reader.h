@@ -62,6 +62,12 @@ bool reader_reclassify(const struct reader *reader,
                        struct ledger_reclassify *out,
                        struct err *err);
 
+/* How far the present or last run of expiry has come; false: it was never asked
+ * for, and *out is one that never took anything. */
+bool reader_expire(const struct reader *reader,
+                   struct ledger_expire *out,
+                   struct err *err);
+
 /* Every rule that spoke since the store was made, by id; not exact. */
 typedef bool reader_visit_rule(void *data, const struct ledger_rule_hits *hits);
 enum err_code reader_rule_hits(const struct reader *reader,

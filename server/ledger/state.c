@@ -12,7 +12,8 @@ enum state_bit {
     STATE_BIT_REPEAT_SETTLED = 1u << 3,
     STATE_BIT_REPEAT_CALL = 1u << 4,
     STATE_BIT_THIRD_CALL = 1u << 5,
-    STATE_BIT_BURST = 1u << 6
+    STATE_BIT_BURST = 1u << 6,
+    STATE_BIT_REPEAT_CROWDED = 1u << 7
 };
 
 enum clock_bit { CLOCK_BIT_OVERDUE = 1u << 0, CLOCK_BIT_PROVISIONAL = 1u << 1 };
@@ -192,7 +193,8 @@ state_encode(const struct ticket_state *state, struct byte_writer *w)
                   (state->repeat_settled ? STATE_BIT_REPEAT_SETTLED : 0u) |
                   (state->repeat_call ? STATE_BIT_REPEAT_CALL : 0u) |
                   (state->third_call ? STATE_BIT_THIRD_CALL : 0u) |
-                  (state->burst ? STATE_BIT_BURST : 0u));
+                  (state->burst ? STATE_BIT_BURST : 0u) |
+                  (state->repeat_crowded ? STATE_BIT_REPEAT_CROWDED : 0u));
     put_life(state, w);
     put_varint(w, state->repeat_previous);
     put_u8(w, state->repeat_key);
@@ -281,6 +283,7 @@ state_decode(uint64_t number, struct span bytes, struct ticket_state *out)
     out->repeat_call = (bits & STATE_BIT_REPEAT_CALL) != 0;
     out->third_call = (bits & STATE_BIT_THIRD_CALL) != 0;
     out->burst = (bits & STATE_BIT_BURST) != 0;
+    out->repeat_crowded = (bits & STATE_BIT_REPEAT_CROWDED) != 0;
     get_life(out, r);
     out->repeat_previous = get_varint(r);
     out->repeat_key = (enum repeat_key)get_u8(r);

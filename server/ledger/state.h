@@ -86,7 +86,7 @@ struct ticket_state {
                                                       most this many */
 
     /* repeat calls */
-    uint64_t repeat_previous;
+    uint64_t repeat_previous; /* may have expired since */
     enum repeat_key repeat_key;
     uint32_t calls;
     uint32_t burst_calls;
@@ -94,6 +94,7 @@ struct ticket_state {
     bool repeat_call;    /* calls reached the thresholds that were in force */
     bool third_call;
     bool burst;
+    bool repeat_crowded; /* a key had more tickets than were compared */
 
     uint32_t clock_count;
     struct state_clock clocks[DEADLINE_KINDS_MAX];

@@ -25,7 +25,7 @@ static const char *const store_db_names[STORE_DB_COUNT] = {
     [STORE_COUNTERS] = "counters", [STORE_CUSTOMERS] = "customers",
     [STORE_NAMES] = "names",       [STORE_WAITING] = "waiting",
     [STORE_RELATED] = "related",   [STORE_REJECTS] = "rejects",
-    [STORE_FACTS] = "facts",
+    [STORE_FACTS] = "facts",       [STORE_KEPT] = "kept",
 };
 
 const char *
@@ -162,6 +162,9 @@ open_databases(
     for (int i = first; i < first + count; i++) {
         rc = mdb_dbi_open(txn, store_db_names[i], create ? MDB_CREATE : 0,
                           &store->db[i]);
+        if (rc == MDB_NOTFOUND && i == STORE_KEPT) {
+            continue; /* nothing can have expired from it */
+        }
         if (rc == MDB_NOTFOUND) {
             mdb_txn_abort(txn);
             return err_set(err, ERR_CORRUPT,
@@ -172,6 +175,7 @@ open_databases(
             mdb_txn_abort(txn);
             return store_err(err, rc, store_db_names[i]);
         }
+        store->has_kept = store->has_kept || i == STORE_KEPT;
     }
     rc = mdb_txn_commit(txn);
     return rc != 0 ? store_err(err, rc, "create databases") : ERR_OK;
@@ -181,7 +185,7 @@ open_databases(
 static enum err_code
 write_first_meta(struct store *store, struct err *err)
 {
-    uint8_t format[4] = {STORE_FORMAT, 0, 0, 0};
+    uint8_t format[4] = {STORE_FORMAT_NEW, 0, 0, 0};
     MDB_txn *txn;
     int rc;
 

@@ -17,7 +17,12 @@
 #include "analyzers/err.h"
 #include "analyzers/span.h"
 
-enum { STORE_FORMAT = 1, STORE_SECRET_BYTES = 192, STORE_READERS_MAX = 126 };
+enum {
+    STORE_FORMAT = 2,     /* the newest one known */
+    STORE_FORMAT_NEW = 1, /* of a store that nothing has expired from */
+    STORE_SECRET_BYTES = 192,
+    STORE_READERS_MAX = 126
+};
 
 enum store_db {
     STORE_META,
@@ -35,6 +40,7 @@ enum store_db {
     STORE_RELATED,
     STORE_REJECTS,
     STORE_FACTS,
+    STORE_KEPT,
     STORE_DB_COUNT
 };
 
@@ -49,7 +55,8 @@ struct store {
     MDB_dbi db[STORE_DB_COUNT];
     int lock_fd; /* -1 when reading only */
     char *dir;
-    bool created; /* by this open */
+    bool has_kept; /* false: an older suqiu made it, open for reading only */
+    bool created;  /* by this open */
     uint8_t secret[STORE_SECRET_BYTES];
 };
 

@@ -198,6 +198,48 @@ tally_state(const struct ticket_state *state,
     }
 }
 
+size_t
+tally_kept_slots(const struct ticket_state *state,
+                 const struct tally *tally,
+                 bool first_repeat,
+                 uint32_t slots[TALLY_KEPT_SLOTS_MAX])
+{
+    bool repeats = tally_has(tally, COUNTER_repeats);
+    bool closed = has(state, EVENT_KIND_CLOSED);
+    bool replied =
+        has(state, EVENT_KIND_REPLIED) || has(state, EVENT_KIND_FINAL_REPLY);
+    size_t count = 0;
+
+    if (tally_has(tally, COUNTER_complaints)) {
+        slots[count++] =
+            TALLY_SLOT(TALLY_SUBCATEGORY, state->subcategory_id,
+                       TALLY_KEPT_COMPLAINTS +
+                           tally->dimension_value[TALLY_CATEGORY_REGION]);
+        if (closed || replied) {
+            slots[count++] = TALLY_SLOT(
+                TALLY_ALL, 0, closed ? TALLY_KEPT_CLOSED : TALLY_KEPT_REPLIED);
+        }
+        if (tally_has(tally, COUNTER_substantiated)) {
+            slots[count++] = TALLY_SLOT(TALLY_ALL, 0, TALLY_KEPT_SUBSTANTIATED);
+        }
+    }
+    if (!repeats && state->repeat_call && state->repeat_settled) {
+        slots[count++] = TALLY_SLOT(TALLY_ALL, 0, TALLY_KEPT_SETTLED);
+    }
+    if (repeats && first_repeat) {
+        slots[count++] = TALLY_SLOT(TALLY_ALL, 0, TALLY_KEPT_CALLERS);
+    }
+    for (uint32_t i = 0; i < state->clock_count; i++) {
+        const struct state_clock *clock = &state->clocks[i];
+
+        if (clock->overdue && clock->stopped_us == STATE_NEVER) {
+            slots[count++] =
+                TALLY_SLOT(TALLY_CLOCK, clock->kind_id, TALLY_KEPT_CLOCK_OPEN);
+        }
+    }
+    return count;
+}
+
 bool
 tally_equal(const struct tally *a, const struct tally *b)
 {

@@ -76,9 +76,42 @@ void tally_state(const struct ticket_state *state,
                  int64_t as_of_us,
                  struct tally *out);
 
+/* Is this counter among those of the accepted period? */
+static inline bool
+tally_has(const struct tally *tally, enum counter counter)
+{
+    return (tally->accepted_set >> counter & 1) != 0;
+}
+
 /* A complaint in the sense of the statistics: type complaint; of unknown type
  * when it has a category. */
 bool tally_is_complaint(const struct ticket_state *state);
+
+/*
+ * What `kept` holds beside the counters, so that a report of expired tickets is
+ * whole: slots with one of these in the place of the counter.
+ */
+enum tally_kept {
+    /* TALLY_SUBCATEGORY: complaints, + category * TICKET_REGION_COUNT + region
+     */
+    TALLY_KEPT_COMPLAINTS = 64,
+    /* TALLY_ALL */
+    TALLY_KEPT_CLOSED = 128,  /* complaints that are closed */
+    TALLY_KEPT_REPLIED,       /* complaints replied or finally answered, open */
+    TALLY_KEPT_SUBSTANTIATED, /* complaints, yes or partly */
+    TALLY_KEPT_SETTLED, /* repeats left out: the matter had its final reply */
+    TALLY_KEPT_CALLERS, /* repeats that are the first counted of their chain */
+    /* TALLY_CLOCK */
+    TALLY_KEPT_CLOCK_OPEN = 192 /* ran out, its step was never done */
+};
+enum { TALLY_KEPT_SLOTS_MAX = 8 + DEADLINE_KINDS_MAX };
+
+/* The slots of a ticket that expires, each one; returns how many.
+ *   first_repeat  no ticket it repeats is counted as a repeat */
+size_t tally_kept_slots(const struct ticket_state *state,
+                        const struct tally *tally,
+                        bool first_repeat,
+                        uint32_t slots[TALLY_KEPT_SLOTS_MAX]);
 
 bool tally_equal(const struct tally *a, const struct tally *b);
 

@@ -86,7 +86,8 @@ write_step(void *data, struct ledger *ledger, struct err *err)
             return err->code;
         }
         if (outcome == LEDGER_REJUDGED_STALE) {
-            /* It has a version since: look at it again in the next step. */
+            /* It has a version since, or has expired: look at it again in the
+             * next step. */
             mark->next = one->number;
             mark->done = one->done_before;
             mark->ended_us = 0;
@@ -251,16 +252,18 @@ first_mark(struct reclassify *reclassify,
            struct err *err)
 {
     const char *version = edition->dictionary->version;
+    struct ledger_totals totals;
     struct reader reader;
 
     if (reader_begin(reclassify->store, &reader, err) != ERR_OK) {
         return err->code;
     }
+    totals = reader_totals(&reader);
     if (!reader_reclassify(&reader, out, err) || out->ended_us != 0 ||
         strcmp(out->dictionary, version) != 0) {
         *out =
             (struct ledger_reclassify){.next = 1,
-                                       .total = reader_totals(&reader).tickets,
+                                       .total = ledger_tickets_there(&totals),
                                        .started_us = clock_now_us()};
         memcpy(out->dictionary, version, sizeof(out->dictionary));
     }

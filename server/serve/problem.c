@@ -45,6 +45,7 @@ static const struct code_title {
     {"no_memory", "内存不足"},
     {"internal", "内部错误"},
     {"bad_row", "该行与表头不符"},
+    {"expired", "该时间的工单已到期清除"},
 };
 
 static const struct status_title {

@@ -37,8 +37,9 @@ rejects_open(void *state,
 {
     struct rejects_list *list = state;
     struct params from_cursor = {.count = 1};
+    struct ledger_totals totals = reader_totals(reader);
 
-    list->total = reader_totals(reader).rejects;
+    list->total = totals.rejects - totals.expired_rejects;
     if (cursor.bytes > 0) {
         from_cursor.items[0] = (struct param){SPAN_LITERAL("cursor"), cursor};
         return params_uint(&from_cursor, "cursor", 1, UINT64_MAX / 2, 0,

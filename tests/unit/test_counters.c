@@ -92,7 +92,8 @@ flush(void)
 {
     struct err err = {0};
 
-    assert_int_equal(counters_flush(sums, store, names, txn, &err), ERR_OK);
+    assert_int_equal(
+        counters_flush(sums, store, names, txn, STORE_COUNTERS, &err), ERR_OK);
 }
 
 struct wanted {

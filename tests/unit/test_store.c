@@ -154,6 +154,26 @@ only_one_process_writes_and_others_read(void **state)
     assert_int_equal(open_in_a_child(STORE_WRITE), ERR_OK);
 }
 
+/* One made before tickets could expire. */
+static void
+a_store_without_kept_is_read_and_gets_it_when_written(void **state)
+{
+    MDB_txn *txn;
+
+    (void)state;
+    assert_int_equal(open_as(STORE_WRITE), ERR_OK);
+    assert_true(store->has_kept);
+    assert_int_equal(mdb_txn_begin(store->env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_drop(txn, store->db[STORE_KEPT], 1), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    assert_int_equal(open_as(STORE_READ), ERR_OK);
+    assert_false(store->has_kept);
+    assert_int_equal(open_as(STORE_WRITE), ERR_OK);
+    assert_true(store->has_kept);
+    assert_int_equal(open_as(STORE_READ), ERR_OK);
+    assert_true(store->has_kept);
+}
+
 static void
 a_newer_format_is_refused_and_left_alone(void **state)
 {
@@ -317,6 +337,7 @@ main(void)
         CASE(what_is_not_there_is_not_made_by_a_reader),
         CASE(sync_is_never_switched_off),
         CASE(only_one_process_writes_and_others_read),
+        CASE(a_store_without_kept_is_read_and_gets_it_when_written),
         CASE(a_newer_format_is_refused_and_left_alone),
         CASE(a_file_that_is_no_store_is_refused),
         CASE(a_checksum_holds_key_and_value),

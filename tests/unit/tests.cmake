@@ -38,6 +38,7 @@ add_cmocka_test(test_ledger_model LABEL unit SOURCES unit/test_ledger_model.c li
 add_cmocka_test(test_record_file LABEL unit SOURCES unit/test_record_file.c LINK ingest)
 add_cmocka_test(test_http_client LABEL unit SOURCES unit/test_http_client.c LINK base)
 add_cmocka_test(test_upload LABEL unit SOURCES unit/test_upload.c LINK ingest)
+add_cmocka_test(test_expire LABEL unit SOURCES unit/test_expire.c lib/ledger_fixture.c LINK ledger base)
 add_cmocka_test(test_fsck LABEL unit SOURCES unit/test_fsck.c lib/ledger_fixture.c LINK ledger base)
 add_cmocka_test(test_serve LABEL unit SOURCES unit/test_serve.c lib/ledger_fixture.c LINK serve)
 add_cmocka_test(test_gathered LABEL unit SOURCES unit/test_gathered.c lib/ledger_fixture.c LINK serve)

@@ -368,15 +368,16 @@ function feedPanel(view) {
     for (const set of view.shares ?? []) set();
     if (!feed) return;
     const now = Date.now();
+    const refused = totals.rejects - totals.expired_rejects;
     fill(body,
       line(t('状态', 'State'), feed.stopped ? t('已停止写入，请找管理员', 'Writing has stopped: call the operator')
         : feed.full ? t('磁盘或库已满，只能查询', 'Disk or store full: reading only') : t('正常', 'Fine'), feed.stopped || feed.full ? 'bad' : 'good'),
       line(t('上次入库', 'Last stored'), feed.last_at ? `${shortTime(feed.last_at)}${now - Date.parse(feed.last_at) > 600000 ? t('（十分钟以上没有新数据）', ' (more than ten minutes ago)') : ''}` : t('启动后还没有', 'none since the start')),
       line(t('数据口连接', 'Feeds connected'), number(feed.connections)),
-      line(t('工单总数', 'Tickets in all'), number(totals.tickets)),
+      line(t('工单总数', 'Tickets in all'), number(totals.tickets - totals.expired_tickets)),
       line(t('等待工单的环节', 'Events waiting'), number(totals.waiting)),
-      line(t('拒收行', 'Refused lines'), totals.rejects > 0
-        ? h('a', { href: addressOf('tickets', { tab: 'rejects' }), class: 'number' }, number(totals.rejects)) : '0'));
+      line(t('拒收行', 'Refused lines'), refused > 0
+        ? h('a', { href: addressOf('tickets', { tab: 'rejects' }), class: 'number' }, number(refused)) : '0'));
   };
   fill(body, h('p', { class: 'state loading' }, t('正在连接…', 'Connecting…')));
   return panel(t('数据口', 'Feed'), body);
