@@ -91,6 +91,11 @@ put_head(struct buf *buf, const struct report *report)
              report->unit.bytes > 0 ? report->unit : SPAN_LITERAL("全部"));
     put_text(buf, "报告", "统计截至",
              span_of(ticket_time_format(report->numbers.query.as_of_us, time)));
+    if (report->numbers.expired > 0) {
+        put_count(buf, "报告",
+                  SPAN_LITERAL("已到期清除的工单（按清除时的状态计数）"),
+                  report->numbers.expired);
+    }
 }
 
 static void

@@ -361,6 +361,10 @@ put_head(struct buf *buf, const struct report *report)
                 report->unit.bytes > 0 ? report->unit : SPAN_LITERAL("全部"));
     buf_printf(buf, "　统计截至：%s</p>\n",
                ticket_time_format(report->numbers.query.as_of_us, time));
+    if (report->numbers.expired > 0) {
+        buf_printf(buf, "<p>%llu 件已到期清除，按清除时的状态计数</p>\n",
+                   (unsigned long long)report->numbers.expired);
+    }
 }
 
 static void

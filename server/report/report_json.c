@@ -29,6 +29,7 @@ put_head(struct json_out *json, const struct report *report)
     }
     json_put_string(json, "unit", report->unit);
     put_time(json, "as_of", report->numbers.query.as_of_us);
+    json_put_uint(json, "expired", report->numbers.expired);
 }
 
 static void

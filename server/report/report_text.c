@@ -47,6 +47,10 @@ put_head(struct buf *buf, const struct report *report)
     buf_printf(buf, "受理工单  %llu 件，其中投诉 %llu 件\n",
                (unsigned long long)report_counter(report, COUNTER_received),
                (unsigned long long)report->complaints_total);
+    if (report->numbers.expired > 0) {
+        buf_printf(buf, "其中 %llu 件已到期清除，按清除时的状态计数\n",
+                   (unsigned long long)report->numbers.expired);
+    }
 }
 
 /* One row of the table of categories. */

@@ -132,6 +132,10 @@ put_summary(struct book *book)
     put_fact(book, "统计截至",
              span_of(ticket_time_format(numbers->query.as_of_us, time)));
     put_fact_count(book, "受理工单", report_counter(report, COUNTER_received));
+    if (numbers->expired > 0) {
+        put_fact_count(book, "其中已到期清除（按清除时的状态计数）",
+                       numbers->expired);
+    }
     put_fact_count(book, "其中投诉", report->complaints_total);
     put_fact_count(book, "投诉已办结", numbers->complaints_closed);
     put_fact_count(book, "投诉已答复未办结", numbers->complaints_replied);

@@ -549,6 +549,27 @@ add_state(void *data, int64_t accepted_at_us, uint64_t number)
                          &tally);
 }
 
+/* Of tickets that have expired only the cells are left. */
+static enum err_code
+check_horizon(const struct reader *reader,
+              const struct counter_rows_query *query,
+              struct err *err)
+{
+    char text[TICKET_TIME_BYTES];
+    struct ledger_expire expire;
+
+    (void)reader_expire(reader, &expire, err);
+    if (query->from_us < expire.horizon_us) {
+        return err_set_field(
+            err, ERR_EXPIRED, "by",
+            "this combination is counted from the tickets, and those accepted "
+            "before %s have expired: take whole days and one of category with "
+            "region, subcategory, channel, type or clock",
+            ticket_time_format(expire.horizon_us, text));
+    }
+    return err->code;
+}
+
 enum err_code
 counter_rows_read(const struct reader *reader,
                   const struct counter_rows_query *query,
@@ -564,6 +585,9 @@ counter_rows_read(const struct reader *reader,
     if (cells_can_tell(query, &gather.dimension)) {
         code = read_cells(&gather);
     } else {
+        if (check_horizon(reader, query, err) != ERR_OK) {
+            return err->code;
+        }
         out->scanned = true;
         query_unit_filter_init(&gather.units, reader, query->unit_id);
         code =

@@ -173,6 +173,11 @@ struct report_numbers {
     uint64_t complaints_open;
     uint64_t complaints_substantiated;
     uint64_t quality_customers; /* distinct */
+
+    /* Of counts[COUNTER_received] those that have expired: counted as they
+     * stood then, whatever as_of_us is. Their distinct customers are in when
+     * the range is a whole month, quarter or year. */
+    uint64_t expired;
 };
 
 /*

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzers/indicator.h"
 #include "analyzers/repeat.h"
 #include "server/serve/query.h"
 #include "server/serve/u64_map.h"
@@ -144,32 +145,40 @@ count_repeat(struct report_scan *scan,
     scan->out->repeat_callers += added;
 }
 
+static struct report_overdue *
+overdue_row(struct report_numbers *out, uint32_t kind_id)
+{
+    size_t row = 0;
+
+    while (row < out->overdue_count && out->overdue[row].kind_id != kind_id) {
+        row++;
+    }
+    if (row == DEADLINE_KINDS_MAX) {
+        return NULL; /* kinds of several profiles; counts[] has them */
+    }
+    if (row == out->overdue_count) {
+        out->overdue[out->overdue_count++] =
+            (struct report_overdue){.kind_id = kind_id};
+    }
+    return &out->overdue[row];
+}
+
 static void
 count_overdue(struct report_scan *scan,
               const struct ticket_state *state,
               const struct tally *tally)
 {
-    struct report_numbers *out = scan->out;
-
     for (uint32_t i = 0; i < tally->overdue_count; i++) {
-        size_t row = 0;
+        struct report_overdue *row =
+            overdue_row(scan->out, tally->overdue_kind_id[i]);
 
-        while (row < out->overdue_count &&
-               out->overdue[row].kind_id != tally->overdue_kind_id[i]) {
-            row++;
+        if (row == NULL) {
+            continue;
         }
-        if (row == out->overdue_count) {
-            if (row == DEADLINE_KINDS_MAX) {
-                continue; /* kinds of several profiles; counts[] has them */
-            }
-            out->overdue[out->overdue_count++] =
-                (struct report_overdue){.kind_id = tally->overdue_kind_id[i]};
-        }
-        out->overdue[row].clocks++;
+        row->clocks++;
         for (uint32_t c = 0; c < state->clock_count; c++) {
-            out->overdue[row].open +=
-                state->clocks[c].kind_id == tally->overdue_kind_id[i] &&
-                state->clocks[c].stopped_us == STATE_NEVER;
+            row->open += state->clocks[c].kind_id == row->kind_id &&
+                         state->clocks[c].stopped_us == STATE_NEVER;
         }
     }
 }
@@ -253,6 +262,261 @@ visit_ticket(void *data, int64_t accepted_at_us, uint64_t number)
     return scan->err->code == ERR_OK;
 }
 
+/* --- what expired tickets left -------------------------------------------- */
+
+static void
+add_kept_of_all(struct report_numbers *out, unsigned counter, uint64_t count)
+{
+    if (counter < COUNTER_COUNT &&
+        counter_anchor((enum counter)counter) != COUNTER_DISTINCT) {
+        out->counts[counter] += count;
+    }
+    out->expired += counter == COUNTER_received ? count : 0;
+    out->complaints_open += counter == COUNTER_complaints ? count : 0;
+    if (counter == TALLY_KEPT_CLOSED || counter == TALLY_KEPT_REPLIED) {
+        out->complaints_open -= count;
+    }
+    out->complaints_closed += counter == TALLY_KEPT_CLOSED ? count : 0;
+    out->complaints_replied += counter == TALLY_KEPT_REPLIED ? count : 0;
+    out->complaints_substantiated +=
+        counter == TALLY_KEPT_SUBSTANTIATED ? count : 0;
+    out->repeat_settled += counter == TALLY_KEPT_SETTLED ? count : 0;
+    out->repeat_callers += counter == TALLY_KEPT_CALLERS ? count : 0;
+}
+
+static void
+add_kept_complaints(struct report_scan *scan,
+                    uint32_t name_id,
+                    unsigned area,
+                    uint64_t count)
+{
+    const struct ticket_state like = {
+        .category = (enum ticket_category)(area / TICKET_REGION_COUNT),
+        .subcategory_id = name_id};
+    struct report_subcategory *row = subcategory_row(scan, &like);
+
+    scan->out->complaints[like.category][area % TICKET_REGION_COUNT] += count;
+    if (row != NULL) {
+        row->complaints += count;
+        row->by_region[area % TICKET_REGION_COUNT] += count;
+    }
+}
+
+static void
+add_kept_clocks(struct report_numbers *out,
+                uint32_t kind_id,
+                unsigned counter,
+                uint64_t count)
+{
+    struct report_overdue *row = overdue_row(out, kind_id);
+
+    if (row != NULL) {
+        row->clocks += counter == COUNTER_overdue_clocks ? count : 0;
+        row->open += counter == TALLY_KEPT_CLOCK_OPEN ? count : 0;
+    }
+}
+
+static bool
+add_kept(void *data,
+         const struct counter_cell *cell,
+         const struct counter_slot *slots,
+         size_t slot_count)
+{
+    struct report_scan *scan = data;
+    struct report_numbers *out = scan->out;
+
+    (void)cell;
+    for (size_t i = 0; i < slot_count; i++) {
+        unsigned counter = TALLY_SLOT_COUNTER(slots[i].slot);
+        uint32_t value = TALLY_SLOT_VALUE(slots[i].slot);
+        uint64_t count = (uint64_t)slots[i].count;
+
+        switch (TALLY_SLOT_DIMENSION(slots[i].slot)) {
+        case TALLY_ALL:
+            add_kept_of_all(out, counter, count);
+            break;
+        case TALLY_SUBCATEGORY:
+            if (counter >= TALLY_KEPT_COMPLAINTS &&
+                counter < TALLY_KEPT_COMPLAINTS +
+                              TICKET_CATEGORY_COUNT * TICKET_REGION_COUNT) {
+                add_kept_complaints(scan, value,
+                                    counter - TALLY_KEPT_COMPLAINTS, count);
+            }
+            break;
+        case TALLY_CHANNEL:
+            if (counter == COUNTER_received && value < TICKET_CHANNEL_COUNT) {
+                out->received_by_channel[value] += count;
+            }
+            break;
+        case TALLY_TYPE:
+            if (counter == COUNTER_received && value < TICKET_TYPE_COUNT) {
+                out->received_by_type[value] += count;
+            }
+            break;
+        case TALLY_CLOCK:
+            add_kept_clocks(out, value, counter, count);
+            break;
+        case TALLY_CATEGORY_REGION:
+        case TALLY_DIMENSION_COUNT:
+            break;
+        }
+    }
+    return scan->err->code == ERR_OK;
+}
+
+static bool
+add_kept_unit(void *data,
+              const struct counter_cell *cell,
+              const struct counter_slot *slots,
+              size_t slot_count)
+{
+    struct report_unit *sum = data;
+
+    (void)cell;
+    for (size_t i = 0; i < slot_count; i++) {
+        uint64_t count = (uint64_t)slots[i].count;
+
+        if (TALLY_SLOT_DIMENSION(slots[i].slot) != TALLY_ALL) {
+            break; /* in the order of dimensions */
+        }
+        switch (TALLY_SLOT_COUNTER(slots[i].slot)) {
+        case COUNTER_received:
+            sum->received += count;
+            break;
+        case COUNTER_complaints:
+            sum->complaints += count;
+            break;
+        case COUNTER_repeats:
+            sum->repeats += count;
+            break;
+        case COUNTER_overdue:
+            sum->overdue += count;
+            break;
+        default:
+            break;
+        }
+    }
+    return true;
+}
+
+/* The numbers of one unit to its row, and out of what is left for the unit
+ * itself. */
+static void
+share_out(struct report_scan *scan,
+          const struct report_unit *sum,
+          struct report_unit *rest)
+{
+    struct report_unit *row;
+
+    if (sum->received == 0) {
+        return;
+    }
+    row = unit_row(scan, sum->unit_id);
+    if (row != NULL) {
+        row->received += sum->received;
+        row->complaints += sum->complaints;
+        row->repeats += sum->repeats;
+        row->overdue += sum->overdue;
+    }
+    rest->received -= sum->received;
+    rest->complaints -= sum->complaints;
+    rest->repeats -= sum->repeats;
+    rest->overdue -= sum->overdue;
+}
+
+static void
+add_kept_units(struct report_scan *scan, int32_t first, int32_t last)
+{
+    const struct reader *reader = scan->reader;
+    uint32_t unit_id = scan->out->query.unit_id;
+    uint32_t *children = calloc(QUERY_UNITS_MAX, sizeof(*children));
+    struct report_unit rest = {.unit_id = unit_id};
+    struct report_unit itself;
+    size_t count = 0;
+
+    if (children == NULL) {
+        (void)err_set(scan->err, ERR_NO_MEMORY, "report");
+        return;
+    }
+    (void)!query_unit_children(reader, unit_id, children, QUERY_UNITS_MAX,
+                               &count, scan->err);
+    (void)!counters_visit_kept(reader->store, reader->txn, unit_id, first, last,
+                               add_kept_unit, &rest, scan->err);
+    for (size_t i = 0; i < count && scan->err->code == ERR_OK; i++) {
+        struct report_unit sum = {.unit_id = children[i]};
+
+        (void)!counters_visit_kept(reader->store, reader->txn, children[i],
+                                   first, last, add_kept_unit, &sum, scan->err);
+        share_out(scan, &sum, &rest);
+    }
+    itself = rest;
+    share_out(scan, &itself, &rest);
+    free(children);
+}
+
+static bool
+take_distinct(void *data,
+              const struct counter_cell *cell,
+              const struct counter_slot *slots,
+              size_t slot_count)
+{
+    uint64_t *out = data;
+
+    (void)cell;
+    for (size_t i = 0; i < slot_count; i++) {
+        if (slots[i].slot ==
+            TALLY_SLOT(TALLY_ALL, 0, COUNTER_quality_customers)) {
+            *out = (uint64_t)slots[i].count;
+        }
+    }
+    return true;
+}
+
+/* Persons of expired tickets are known by whole months, quarters and years. */
+static void
+count_distinct(struct report_scan *scan, int32_t first, int32_t last)
+{
+    static const struct {
+        enum period_kind kind;
+        enum counter_grain grain;
+    } kinds[] = {{PERIOD_MONTH, GRAIN_MONTH},
+                 {PERIOD_QUARTER, GRAIN_QUARTER},
+                 {PERIOD_YEAR, GRAIN_YEAR}};
+    const struct reader *reader = scan->reader;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (period_first_day(kinds[i].kind, first) == first &&
+            period_next_day(kinds[i].kind, first) == last + 1) {
+            (void)!counters_visit(reader->store, reader->txn, kinds[i].grain,
+                                  scan->out->query.unit_id, first, first,
+                                  take_distinct, &scan->out->quality_customers,
+                                  scan->err);
+        }
+    }
+}
+
+static void
+count_expired(struct report_scan *scan)
+{
+    const struct report_query *query = &scan->out->query;
+    const struct reader *reader = scan->reader;
+    int32_t first = shanghai_day(query->from_us);
+    int32_t last = shanghai_day(query->to_us - 1);
+    struct ledger_expire expire;
+
+    (void)reader_expire(reader, &expire, scan->err);
+    if (query->from_us - QUERY_REPLY_REACH_US >= expire.horizon_us ||
+        scan->err->code != ERR_OK) {
+        return;
+    }
+    if (counters_visit_kept(reader->store, reader->txn, query->unit_id, first,
+                            last, add_kept, scan, scan->err) == ERR_OK &&
+        scan->out->expired > 0) {
+        add_kept_units(scan, first, last);
+        count_distinct(scan, first, last);
+    }
+}
+
 static int
 more_complaints_first(const void *a, const void *b)
 {
@@ -333,6 +597,7 @@ query_report(const struct reader *reader,
         (void)err_set(err, ERR_NO_MEMORY, "report");
     } else if (reader_tickets(reader, reach_us, query->to_us, 0, 0, false,
                               visit_ticket, &scan, err) == ERR_OK) {
+        count_expired(&scan);
         out->repeat_tickets = out->counts[COUNTER_repeats];
     }
     u64_map_release(&scan.subcategory_at);
