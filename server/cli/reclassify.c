@@ -1,10 +1,9 @@
 /* suqiu reclassify: every stored ticket judged again, without a server. */
-#include <signal.h>
-
+#include "server/rulebook/reclassify.h"
 #include "analyzers/dictionary.h"
 #include "server/base/progress.h"
 #include "server/cli/cli.h"
-#include "server/rulebook/reclassify.h"
+#include "server/cli/offline.h"
 
 enum { LOOK_US = 200000, OUT_BYTES_MAX = 4096 };
 
@@ -22,76 +21,26 @@ const struct cli_help cmd_reclassify_help = {
 
 struct run {
     struct config config;
-    struct edition *edition;
-    struct rulebook *rulebook;
-    struct store *store;
-    struct ledger *ledger;
-    struct writer *writer;
+    struct offline offline;
     struct reclassify *reclassify;
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void
-on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-/* The step comes back with the error; there is nobody else to tell. */
-static void
-on_fatal(void *data, const struct err *err)
-{
-    (void)data;
-    (void)err;
-}
 
 static enum err_code
 open_run(struct run *run, struct err *err)
 {
-    const struct config *config = &run->config;
-    const struct edition_options tables = edition_options_from(config);
-    const struct store_options store_options = {config->map_size_gib << 30};
-    struct writer_options writer_options = {
-        .queue_batches_max = config->queue_batches_max,
-        .group_records_max = config->batch_records_max,
-        .on_fatal = on_fatal};
-    struct edition *first = NULL;
+    struct offline *offline = &run->offline;
 
-    if (config->data[0] == '\0') {
-        return err_set(err, ERR_USAGE,
-                       "say which store: suqiu reclassify --data DIR");
-    }
-    if (edition_build(&tables, NULL, &first, err) != ERR_OK) {
-        return err->code;
-    }
-    if (rulebook_new(first, &run->rulebook, err) != ERR_OK) {
-        edition_release(&first);
-        return err->code;
-    }
-    run->edition = rulebook_hold(run->rulebook);
-    writer_options.rulebook = run->rulebook;
-    if (store_open(config->data, STORE_WRITE, &store_options, &run->store,
-                   err) != ERR_OK ||
-        ledger_open(run->store, run->edition->dictionary, &run->ledger, err) !=
-            ERR_OK ||
-        writer_new(run->ledger, &writer_options, &run->writer, err) != ERR_OK) {
-        return err->code;
-    }
-    return reclassify_new(run->store, run->writer, run->rulebook, false,
-                          &run->reclassify, err);
+    return offline_open(&run->config, "reclassify", offline, err) == ERR_OK
+               ? reclassify_new(offline->store, offline->writer,
+                                offline->rulebook, false, &run->reclassify, err)
+               : err->code;
 }
 
 static void
 close_run(struct run *run)
 {
     reclassify_free(&run->reclassify);
-    writer_free(&run->writer);
-    ledger_close(&run->ledger);
-    store_close(&run->store);
-    edition_release(&run->edition);
-    rulebook_free(&run->rulebook);
+    offline_close(&run->offline);
 }
 
 /* Start it, show how far it is, wait for its end. */
@@ -100,11 +49,9 @@ reclassify_all(struct run *run,
                struct reclassify_progress *progress,
                struct err *err)
 {
-    struct sigaction action = {.sa_handler = on_interrupt};
     struct progress line;
 
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    offline_catch_interrupts();
     if (reclassify_start(run->reclassify, err) != ERR_OK) {
         return err->code;
     }
@@ -113,7 +60,7 @@ reclassify_all(struct run *run,
         reclassify_progress(run->reclassify, progress);
         line.total = progress->mark.total;
         progress_update(&line, progress->mark.done);
-        if (interrupted != 0) {
+        if (offline_interrupted()) {
             reclassify_stop(run->reclassify);
         }
     }
@@ -147,7 +94,7 @@ put_summary(const struct reclassify_progress *progress)
 int
 cmd_reclassify(int argc, char **argv)
 {
-    struct run run = {.edition = NULL};
+    struct run run = {.reclassify = NULL};
     struct reclassify_progress progress = {.state = RECLASSIFY_IDLE};
     struct err err = {0};
     int exit_code = CLI_FINE;

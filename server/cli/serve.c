@@ -28,9 +28,10 @@
 #include "server/rulebook/replay_job.h"
 #include "server/serve/access.h"
 #include "server/serve/routes.h"
+#include "server/upkeep/expire.h"
 #include "server/writer.h"
 
-enum { SERVE_DRAIN_TICK_US = 20000 };
+enum { SERVE_DRAIN_TICK_US = 20000, SERVE_KEEP_LOOK_S = 600 };
 
 const struct cli_help cmd_serve_help = {
     .usage = "suqiu serve --data DIR [FLAGS]",
@@ -67,8 +68,10 @@ struct server {
     char spool_dir[CONFIG_TEXT_BYTES + 32];
     struct reload *reload;
     struct reclassify *reclassify;
+    struct expire *expire;
     struct replay_job *replay;
     int64_t started_us;
+    int64_t kept_us; /* keep_days was looked at for this date */
     struct event *ev_term;
     struct event *ev_int;
     struct event *ev_hangup;
@@ -76,6 +79,7 @@ struct server {
     struct event *ev_drain;
     struct event *ev_watchdog; /* NULL: nobody waits for it */
     struct event *ev_hits;
+    struct event *ev_keep; /* NULL: everything is kept */
     struct wake fatal_wake;
     bool failed;
     bool draining;
@@ -113,6 +117,7 @@ begin_drain(struct server *server)
     http_server_drain(server->http);
     serve_routes_drain(server->routes);
     reclassify_stop(server->reclassify);
+    expire_stop(server->expire);
     replay_job_stop(server->replay);
     writer_stop_waiting(server->writer);
     feed_free(&server->feed);
@@ -195,6 +200,52 @@ hits_cb(evutil_socket_t fd, short what, void *data)
     (void)what;
     if (!server->draining) {
         hits_save(server->writer, server->rulebook);
+    }
+}
+
+/* --- old tickets -------------------------------------------------------- */
+
+/* Nobody is there to be asked who: the setting is. */
+static bool
+enter_keeping(struct server *server, struct err *err)
+{
+    char object[64];
+    struct audit_entry entry = {.action = "expire", .ok = true};
+
+    (void)snprintf(object, sizeof(object), "keep_days=%llu keep_open=%s",
+                   (unsigned long long)server->config.keep_days,
+                   server->config.keep_open ? "on" : "off");
+    entry.object = span_of(object);
+    return audit_put(server->audit, &entry, clock_now_us(), err) == ERR_OK;
+}
+
+/* When another day has passed, let go what is older than keep_days; tried once
+ * a day. */
+static void
+keep_cb(evutil_socket_t fd, short what, void *data)
+{
+    struct server *server = data;
+    struct expire_progress progress;
+    struct err err = {0};
+    int64_t before_us = shanghai_day_start_us(
+        shanghai_day(clock_now_us()) - (int32_t)server->config.keep_days);
+
+    (void)fd;
+    (void)what;
+    expire_progress(server->expire, &progress);
+    if (server->draining || progress.state == EXPIRE_RUNNING ||
+        server->kept_us == before_us ||
+        (progress.state == EXPIRE_DONE &&
+         progress.mark.before_us >= before_us)) {
+        return;
+    }
+    server->kept_us = before_us;
+    if (!enter_keeping(server, &err) ||
+        expire_start(server->expire, before_us, !server->config.keep_open,
+                     &err) != ERR_OK) {
+        log_error("keep_days=%llu: nothing expires err=%s ctx=\"%s\"",
+                  (unsigned long long)server->config.keep_days,
+                  err_code_name(err.code), err.detail);
     }
 }
 
@@ -460,6 +511,10 @@ open_routes(struct server *server, struct err *err)
                        &server->reclassify, err) != ERR_OK) {
         return err->code;
     }
+    if (expire_new(server->store, server->writer, server->rulebook, true,
+                   &server->expire, err) != ERR_OK) {
+        return err->code;
+    }
     if (replay_job_new(server->store, &tables, &server->replay, err) !=
         ERR_OK) {
         return err->code;
@@ -469,6 +524,7 @@ open_routes(struct server *server, struct err *err)
     context.rule_hits = rulebook_hits(server->rulebook);
     context.rule_us = tell_rule_us;
     context.reclassify = server->reclassify;
+    context.expire = server->expire;
     if (facts_intake_new(server->base, server->writer, &server->facts, err) !=
         ERR_OK) {
         return err->code;
@@ -563,6 +619,24 @@ open_loop(struct server *server, struct err *err)
     return ERR_OK;
 }
 
+/* Go on with what a run left, and look at keep_days from now on. */
+static enum err_code
+open_keeping(struct server *server, struct err *err)
+{
+    const struct timeval every = {SERVE_KEEP_LOOK_S, 0};
+
+    if (expire_resume(server->expire, err) != ERR_OK ||
+        server->config.keep_days == 0) {
+        return err->code;
+    }
+    server->ev_keep = event_new(server->base, -1, EV_PERSIST, keep_cb, server);
+    if (server->ev_keep == NULL || event_add(server->ev_keep, &every) != 0) {
+        return err_set(err, ERR_NO_MEMORY, "event loop");
+    }
+    event_active(server->ev_keep, EV_TIMEOUT, 1);
+    return ERR_OK;
+}
+
 /* The ports in use, for whoever started us with port 0. Written aside and
  * renamed, so a reader sees all of it or nothing. */
 static enum err_code
@@ -649,7 +723,8 @@ say_ready(const struct server *server)
            SUQIU_VERSION, http_server_scheme(server->http),
            server->config.http_bind, (unsigned)http_server_port(server->http),
            server->config.feed_bind, (unsigned)feed_port(server->feed),
-           server->config.data, (unsigned long long)totals.tickets);
+           server->config.data,
+           (unsigned long long)ledger_tickets_there(&totals));
     say_link(server);
     (void)fflush(stdout);
 }
@@ -659,6 +734,7 @@ close_server(struct server *server)
 {
     reload_free(&server->reload);
     reclassify_free(&server->reclassify);
+    expire_free(&server->expire);
     replay_job_free(&server->replay);
     feed_free(&server->feed);
     imports_free(&server->imports);
@@ -672,9 +748,10 @@ close_server(struct server *server)
     serve_routes_free(&server->routes);
     http_intake_free(&server->intake);
     facts_intake_free(&server->facts);
-    struct event *events[] = {
-        server->ev_term,  server->ev_int,  server->ev_hangup,  server->ev_fatal,
-        server->ev_drain, server->ev_hits, server->ev_watchdog};
+    struct event *events[] = {server->ev_term,   server->ev_int,
+                              server->ev_hangup, server->ev_fatal,
+                              server->ev_drain,  server->ev_hits,
+                              server->ev_keep,   server->ev_watchdog};
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i] != NULL) {
@@ -738,6 +815,7 @@ cmd_serve(int argc, char **argv)
         open_loop(&server, &err) != ERR_OK ||
         open_intakes(&server, &err) != ERR_OK ||
         reclassify_resume(server.reclassify, &err) != ERR_OK ||
+        open_keeping(&server, &err) != ERR_OK ||
         write_ports(&server, &err) != ERR_OK) {
         exit_code = cli_fail(&err);
     } else {

@@ -1,6 +1,6 @@
 /*
- * admin: what changes how the server judges: reload, reclassify,
- * replay.
+ * admin: what changes how the server judges and what it keeps: reload,
+ * reclassify, replay, expire.
  *
  * Effects   starts work aside; answers when it has ended
  */
@@ -16,6 +16,9 @@ void admin_reload_handler(struct http_request *http, void *user);
 void admin_reclassify_start_handler(struct http_request *http, void *user);
 void admin_reclassify_stop_handler(struct http_request *http, void *user);
 void admin_reclassify_handler(struct http_request *http, void *user);
+void admin_expire_start_handler(struct http_request *http, void *user);
+void admin_expire_stop_handler(struct http_request *http, void *user);
+void admin_expire_handler(struct http_request *http, void *user);
 void admin_replay_start_handler(struct http_request *http, void *user);
 void admin_replay_stop_handler(struct http_request *http, void *user);
 void admin_replay_handler(struct http_request *http, void *user);

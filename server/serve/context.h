@@ -16,6 +16,7 @@ struct event_base;   /* libevent */
 struct http_request; /* server/serve/http.h */
 struct reload;       /* server/rulebook/reload.h */
 struct reclassify;   /* server/rulebook/reclassify.h */
+struct expire;       /* server/upkeep/expire.h */
 struct replay_job;   /* server/rulebook/replay_job.h */
 
 /* What the pipeline tells about itself; counts since the start. */
@@ -77,6 +78,7 @@ struct serve_context {
     /* NULL: what they do can't be asked for (501) */
     struct reload *reload;
     struct reclassify *reclassify;
+    struct expire *expire;
     struct replay_job *replay;
     struct rule_hits *rule_hits; /* NULL: nothing is counted */
     /* edition.rule_us of the dictionary in force; may be NULL */

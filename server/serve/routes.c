@@ -389,6 +389,12 @@ serve_routes_new(struct http_server *http,
                admin_reclassify_stop_handler, &routes->context);
     http_route(http, HTTP_GET, "/v1/admin/reclassify", admin_reclassify_handler,
                &routes->context);
+    http_route(http, HTTP_POST, "/v1/admin/expire", admin_expire_start_handler,
+               &routes->context);
+    http_route(http, HTTP_DELETE, "/v1/admin/expire", admin_expire_stop_handler,
+               &routes->context);
+    http_route(http, HTTP_GET, "/v1/admin/expire", admin_expire_handler,
+               &routes->context);
     http_route(http, HTTP_POST, "/v1/admin/replay", admin_replay_start_handler,
                &routes->context);
     http_route(http, HTTP_DELETE, "/v1/admin/replay", admin_replay_stop_handler,

@@ -8,6 +8,7 @@
  *   PUT /v1/facts
  *   POST /v1/admin/reload
  *   POST, GET, DELETE /v1/admin/reclassify /v1/admin/replay
+ *   /v1/admin/expire
  *   GET /metrics /healthz /readyz
  *   GET / /assets/{name}           the page
  *

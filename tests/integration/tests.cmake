@@ -27,6 +27,7 @@ if(Python3_FOUND)
   target_compile_definitions(test_export PRIVATE _GNU_SOURCE PYTHON_PROGRAM="${Python3_EXECUTABLE}")
 endif()
 add_cmocka_test(test_reload LABEL integration TIMEOUT 300 SOURCES integration/test_reload.c LINK test_process ledger)
+add_cmocka_test(test_expire_live LABEL integration TIMEOUT 300 SOURCES integration/test_expire.c LINK test_process ledger)
 add_cmocka_test(test_reclassify LABEL integration TIMEOUT 300 SOURCES integration/test_reclassify.c LINK test_process rulebook ledger)
 add_cmocka_test(test_rules_list LABEL integration TIMEOUT 300 SOURCES integration/test_rules_list.c LINK test_process)
 

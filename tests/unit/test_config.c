@@ -271,9 +271,9 @@ every_option_reads_from_every_source(void **state)
     (void)unsetenv("SUQIU_CONFIG");
     for (int i = 0; i < CONFIG_OPTION_COUNT; i++) {
         const char *name = config_option_name((enum config_option)i);
-        bool is_switch = strcmp(name, "auth") == 0 ||
-                         strcmp(name, "model") == 0 ||
-                         strcmp(name, "insecure") == 0;
+        bool is_switch =
+            strcmp(name, "auth") == 0 || strcmp(name, "model") == 0 ||
+            strcmp(name, "insecure") == 0 || strcmp(name, "keep_open") == 0;
         const char *value = is_switch                               ? "on"
                             : strcmp(name, "deadline_profile") == 0 ? "sgcc"
                             : strcmp(name, "log_level") == 0        ? "debug"

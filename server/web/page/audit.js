@@ -9,7 +9,7 @@ import { shortTime } from './period.js';
 const actions = () => [
   ['', t('全部', 'All')], ['sign_in', t('登录', 'Sign in')], ['sign_out', t('退出', 'Sign out')], ['unmask', t('看全部号码', 'Unmask')],
   ['export', t('导出', 'Export')], ['import', t('导入', 'Import')], ['reload', t('换词典', 'Reload')],
-  ['reclassify', t('重判', 'Judge again')], ['replay', t('看影响', 'Replay')], ['audit_removed', t('清理审计', 'Audit removed')],
+  ['reclassify', t('重判', 'Judge again')], ['replay', t('看影响', 'Replay')], ['expire', t('到期清除', 'Expire')], ['audit_removed', t('清理审计', 'Audit removed')],
 ];
 
 const roles = () => new Map([['feed', t('数据口', 'Feed')], ['viewer', t('查看', 'Viewer')], ['supervisor', t('质检主管', 'Supervisor')], ['admin', t('管理员', 'Administrator')]]);
