@@ -131,7 +131,7 @@ struct cell_flush {
     MDB_txn *txn;
     enum store_db db;
     MDB_cursor *cursor; /* NULL before the first cell */
-    uint8_t *room; /* grows as needed */
+    uint8_t *room;      /* grows as needed */
     size_t room_bytes;
     struct err *err;
 };

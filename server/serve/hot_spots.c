@@ -307,21 +307,31 @@ put_row(struct spots_list *list,
         struct err *err)
 {
     struct ticket_state state;
+    struct ticket_state one;
     size_t id_count = 0;
     int64_t open = 0;
 
     for (uint32_t i = 0; i < spot->calls; i++) {
         uint64_t number = list->tickets[spot->first + i].number;
 
-        if (!reader_state(reader, number, &state, err) ||
-            reader_record(reader, state.record_seq, &list->record, err) !=
-                ERR_OK) {
-            return err_set(err, ERR_CORRUPT, "a ticket's state is missing");
+        if (!reader_state(reader, number, &one, err)) {
+            if (err->code != ERR_OK) {
+                return err->code;
+            }
+            continue; /* it expired since the list was gathered */
+        }
+        state = one;
+        if (reader_record(reader, state.record_seq, &list->record, err) !=
+            ERR_OK) {
+            return err->code;
         }
         open += query_life_of(&state, STATE_NEVER) != QUERY_LIFE_CLOSED;
         if (id_count < LIST_WORDS_MAX) {
             ids[id_count++] = list->record.ticket.id;
         }
+    }
+    if (id_count == 0) {
+        return ERR_OK;
     }
     /* A village or compound is no personal datum: not masked. */
     list_text(w, (struct span){

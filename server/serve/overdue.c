@@ -432,9 +432,14 @@ overdue_fill(void *state,
             (const struct overdue_clock *)(void *)list->page.items + list->at;
         struct ticket_state ticket;
 
-        if (!reader_state(reader, row->number, &ticket, err) ||
-            reader_record(reader, row->number, &record, err) != ERR_OK) {
-            return err_set(err, ERR_CORRUPT, "a ticket's state is missing");
+        if (!reader_state(reader, row->number, &ticket, err)) {
+            if (err->code != ERR_OK) {
+                return err->code;
+            }
+            continue; /* it expired since the list was gathered */
+        }
+        if (reader_record(reader, row->number, &record, err) != ERR_OK) {
+            return err->code;
         }
         put_row(list, request, reader, row, &ticket, record.ticket.id, writer);
         list->after = *row;

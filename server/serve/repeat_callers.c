@@ -378,12 +378,18 @@ gather_words(const struct caller_group *group,
 {
     *out = (struct callers_words){.first_at_us = members[0].accepted_at_us};
     for (uint32_t i = 0; i < group->members; i++) {
+        struct ticket_state one;
         size_t seen = 0;
 
-        if (!reader_state(reader, members[i].number, last_state, err) ||
-            reader_record(reader, last_state->record_seq, last, err) !=
-                ERR_OK) {
-            return err_set(err, ERR_CORRUPT, "a ticket's state is missing");
+        if (!reader_state(reader, members[i].number, &one, err)) {
+            if (err->code != ERR_OK) {
+                return err->code;
+            }
+            continue; /* it expired since the list was gathered */
+        }
+        *last_state = one;
+        if (reader_record(reader, one.record_seq, last, err) != ERR_OK) {
+            return err->code;
         }
         if (members[i].asked) {
             out->bits |= members[i].bits;
@@ -475,8 +481,10 @@ callers_fill(void *state,
                          words, &last, &last_state, err) != ERR_OK) {
             break;
         }
-        put_row(group, words, &last, &last_state, request, reader, &scratch,
-                writer);
+        if (words->id_count > 0) {
+            put_row(group, words, &last, &last_state, request, reader, &scratch,
+                    writer);
+        }
         list->at++;
     }
     buf_release(&scratch);

@@ -401,8 +401,9 @@ nothing_is_merged_into_a_damaged_cell(void **state)
                                    damaged[i], 0, &err),
                          ERR_OK);
         add("2018-01-31 09:00:00", station, 1);
-        assert_int_equal(counters_flush(sums, store, names, txn, &err),
-                         ERR_CORRUPT);
+        assert_int_equal(
+            counters_flush(sums, store, names, txn, STORE_COUNTERS, &err),
+            ERR_CORRUPT);
     }
 }
 
