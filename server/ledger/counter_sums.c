@@ -353,7 +353,6 @@ counter_sums_add_cell(struct counter_sums *sums,
 {
     struct sum_cell *cell = cell_of(sums, where);
 
-    assert(where->grain != GRAIN_DAY);
     return cell != NULL && cell_add(sums, cell, slot, (int32_t)count);
 }
 

@@ -52,8 +52,8 @@ bool counter_sums_add_slot(struct counter_sums *sums,
                            uint32_t slot,
                            int64_t count);
 
-/* One slot of one cell, not a day's, so it is not rolled up (distinct
- * persons). */
+/* One slot of one cell. A day's is rolled up like a ticket's, others are not
+ * (distinct persons). */
 bool counter_sums_add_cell(struct counter_sums *sums,
                            const struct counter_cell *cell,
                            uint32_t slot,

@@ -443,7 +443,8 @@ fsck_run(const struct store *store,
 
     *out = (struct fsck_result){0};
     fsck.sums = counter_sums_new();
-    if (fsck.sums == NULL) {
+    fsck.kept = counter_sums_new();
+    if (fsck.sums == NULL || fsck.kept == NULL) {
         return err_set(err, ERR_NO_MEMORY, "check");
     }
     if (reader_begin(store, &fsck.reader, err) == ERR_OK) {
@@ -452,6 +453,7 @@ fsck_run(const struct store *store,
     }
     names_close(&fsck.names);
     counter_sums_free(&fsck.sums);
+    counter_sums_free(&fsck.kept);
     for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
         free(arrays[i]->items);
     }

@@ -240,6 +240,38 @@ check_persons(struct fsck *fsck)
 
 /* --- what expired tickets left ------------------------------------------ */
 
+/* One slot of a cell of `kept` into what is expected of it and, but for what
+ * only `kept` holds, of the counters. The sums roll a unit's day up into the
+ * one above it and into its month: so what came from below is taken from a day
+ * again (it is given to the unit and taken from the one above), and a month is
+ * its days but for the persons. */
+static bool
+add_kept_slot(struct fsck *fsck,
+              const struct counter_cell *cell,
+              uint32_t slot,
+              int64_t count)
+{
+    struct counter_cell above = *cell;
+    unsigned counter = TALLY_SLOT_COUNTER(slot);
+    struct counter_sums *const into[] = {
+        fsck->kept, counter < TALLY_KEPT_COMPLAINTS ? fsck->sums : NULL};
+    bool fine = true;
+
+    if (cell->grain == GRAIN_MONTH && counter != COUNTER_quality_customers) {
+        return true;
+    }
+    if (cell->grain == GRAIN_DAY && cell->unit_id != 0) {
+        above.unit_id = names_unit_parent(fsck->names, cell->unit_id);
+    }
+    for (size_t i = 0; i < sizeof(into) / sizeof(*into) && fine; i++) {
+        fine = into[i] == NULL ||
+               (counter_sums_add_cell(into[i], cell, slot, count) &&
+                (above.unit_id == cell->unit_id ||
+                 counter_sums_add_cell(into[i], &above, slot, -count)));
+    }
+    return fine;
+}
+
 static bool
 add_kept(struct fsck *fsck, struct span key, struct span value, void *data)
 {
@@ -264,10 +296,9 @@ add_kept(struct fsck *fsck, struct span key, struct span value, void *data)
                    counter == COUNTER_complaints && cell.grain != GRAIN_HOUR) {
             complaints += count;
         }
-        if (count <= 0) {
+        if (count <= 0 || r.failed) {
             r.failed = true;
-        } else if (counter < TALLY_KEPT_COMPLAINTS &&
-                   !counter_sums_add_cell(fsck->sums, &cell, slot, count)) {
+        } else if (!add_kept_slot(fsck, &cell, slot, count)) {
             (void)err_set(fsck->err, ERR_NO_MEMORY, "counters");
             return false;
         }
@@ -291,6 +322,7 @@ add_kept(struct fsck *fsck, struct span key, struct span value, void *data)
 /* The cells on disk, walked beside those added up. */
 struct cell_walk {
     struct fsck *fsck;
+    enum store_db db; /* STORE_COUNTERS, STORE_KEPT */
     MDB_cursor *cursor;
     MDB_val key;
     MDB_val value;
@@ -301,13 +333,12 @@ static void
 next_cell(struct cell_walk *walk)
 {
     walk->rc = mdb_cursor_get(walk->cursor, &walk->key, &walk->value, MDB_NEXT);
-    if (walk->rc == 0) {
-        walk->fsck->result->counter_cells++;
-    }
+    walk->fsck->result->counter_cells +=
+        walk->rc == 0 && walk->db == STORE_COUNTERS;
 }
 
 static void
-say_slot(struct fsck *fsck,
+say_slot(const struct cell_walk *walk,
          const struct counter_cell *cell,
          uint32_t slot,
          int64_t expected,
@@ -315,12 +346,12 @@ say_slot(struct fsck *fsck,
 {
     enum counter counter = TALLY_SLOT_COUNTER(slot);
 
-    fsck_say(fsck,
-             "counters: grain %d day %d hour %u unit %u, dimension %d value "
+    fsck_say(walk->fsck,
+             "%s: grain %d day %d hour %u unit %u, dimension %d value "
              "%u, %s: expected %" PRId64 ", found %" PRId64,
-             (int)cell->grain, (int)cell->day, (unsigned)cell->hour,
-             (unsigned)cell->unit_id, (int)TALLY_SLOT_DIMENSION(slot),
-             (unsigned)TALLY_SLOT_VALUE(slot),
+             store_db_name(walk->db), (int)cell->grain, (int)cell->day,
+             (unsigned)cell->hour, (unsigned)cell->unit_id,
+             (int)TALLY_SLOT_DIMENSION(slot), (unsigned)TALLY_SLOT_VALUE(slot),
              counter < COUNTER_COUNT ? counter_name(counter) : "unknown",
              expected, found);
 }
@@ -340,16 +371,16 @@ compare_slots(struct cell_walk *walk,
     bool more = counter_next_slot(&r, &slot, &count);
 
     while (more || i < slot_count) {
-        walk->fsck->result->counter_slots++;
+        walk->fsck->result->counter_slots += walk->db == STORE_COUNTERS;
         if (i == slot_count || (more && slot < slots[i].slot)) {
-            say_slot(walk->fsck, cell, slot, 0, count);
+            say_slot(walk, cell, slot, 0, count);
             more = counter_next_slot(&r, &slot, &count);
         } else if (!more || slots[i].slot < slot) {
-            say_slot(walk->fsck, cell, slots[i].slot, slots[i].count, 0);
+            say_slot(walk, cell, slots[i].slot, slots[i].count, 0);
             i++;
         } else {
             if (count != slots[i].count) {
-                say_slot(walk->fsck, cell, slot, slots[i].count, count);
+                say_slot(walk, cell, slot, slots[i].count, count);
             }
             i++;
             more = counter_next_slot(&r, &slot, &count);
@@ -357,9 +388,10 @@ compare_slots(struct cell_walk *walk,
     }
     if (r.failed) {
         fsck_say(walk->fsck,
-                 "counters: grain %d day %d unit %u: expected slots, found "
+                 "%s: grain %d day %d unit %u: expected slots, found "
                  "bytes that make no sense",
-                 (int)cell->grain, (int)cell->day, (unsigned)cell->unit_id);
+                 store_db_name(walk->db), (int)cell->grain, (int)cell->day,
+                 (unsigned)cell->unit_id);
     }
 }
 
@@ -374,7 +406,8 @@ say_needless_cell(struct cell_walk *walk)
         compare_slots(walk, &cell, NULL, 0);
     } else {
         fsck_say(walk->fsck,
-                 "counters: expected a cell, found a key that makes no sense");
+                 "%s: expected a cell, found a key that makes no sense",
+                 store_db_name(walk->db));
     }
     next_cell(walk);
 }
@@ -411,16 +444,40 @@ check_cell(void *data,
         return true;
     }
     for (size_t i = 0; i < slot_count; i++) {
-        say_slot(walk->fsck, cell, slots[i].slot, slots[i].count, 0);
+        say_slot(walk, cell, slots[i].slot, slots[i].count, 0);
     }
     return true;
+}
+
+/* Every cell of a database against what was added up. */
+static void
+check_cells(struct fsck *fsck, enum store_db db, struct counter_sums *sums)
+{
+    struct cell_walk walk = {.fsck = fsck, .db = db};
+
+    walk.rc =
+        mdb_cursor_open(fsck->reader.txn, fsck->store->db[db], &walk.cursor);
+    if (walk.rc != 0) {
+        (void)store_err(fsck->err, walk.rc, store_db_name(db));
+        return;
+    }
+    next_cell(&walk);
+    if (!counter_sums_visit(sums, fsck->names, check_cell, &walk)) {
+        (void)err_set(fsck->err, ERR_NO_MEMORY, "counters");
+    }
+    while (walk.rc == 0 && !fsck_failed(fsck)) {
+        say_needless_cell(&walk);
+    }
+    if (walk.rc != 0 && walk.rc != MDB_NOTFOUND) {
+        (void)store_err(fsck->err, walk.rc, store_db_name(db));
+    }
+    mdb_cursor_close(walk.cursor);
 }
 
 void
 fsck_check_counters(struct fsck *fsck)
 {
     const struct fsck_person *persons = fsck->persons.items;
-    struct cell_walk walk = {.fsck = fsck};
 
     for (size_t i = 0; i < fsck->persons.count && !fsck_failed(fsck); i++) {
         expect_person(fsck, &persons[i]);
@@ -432,22 +489,7 @@ fsck_check_counters(struct fsck *fsck)
     check_persons(fsck);
     if (fsck->store->has_kept) {
         fsck_each(fsck, STORE_KEPT, add_kept, NULL);
+        check_cells(fsck, STORE_KEPT, fsck->kept);
     }
-    walk.rc = mdb_cursor_open(fsck->reader.txn, fsck->store->db[STORE_COUNTERS],
-                              &walk.cursor);
-    if (walk.rc != 0) {
-        (void)store_err(fsck->err, walk.rc, "counters");
-        return;
-    }
-    next_cell(&walk);
-    if (!counter_sums_visit(fsck->sums, fsck->names, check_cell, &walk)) {
-        (void)err_set(fsck->err, ERR_NO_MEMORY, "counters");
-    }
-    while (walk.rc == 0 && !fsck_failed(fsck)) {
-        say_needless_cell(&walk);
-    }
-    if (walk.rc != 0 && walk.rc != MDB_NOTFOUND) {
-        (void)store_err(fsck->err, walk.rc, "counters");
-    }
-    mdb_cursor_close(walk.cursor);
+    check_cells(fsck, STORE_COUNTERS, fsck->sums);
 }

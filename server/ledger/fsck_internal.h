@@ -68,6 +68,7 @@ struct fsck {
     struct reader reader;
     struct names *names;
     struct counter_sums *sums;
+    struct counter_sums *kept; /* what `kept` must hold */
     int64_t tick_us;
     int64_t horizon_us; /* INT64_MIN: nothing has expired */
     struct ledger_totals totals;

@@ -826,7 +826,9 @@ fsck_compares_what_only_kept_has(void **state)
                                (struct span){(char *)room, bytes}, 0, &err),
                      ERR_OK);
     assert_int_equal(mdb_txn_commit(txn), 0);
-    assert_int_equal(fixture_fsck(&ledger, false, NULL), 1);
+    /* The day misses a complaint by subcategory; the month has two slots more
+     * than its days. */
+    assert_int_equal(fixture_fsck(&ledger, false, NULL), 3);
     fixture_close(&ledger);
     fixture_open(&ledger, FIXTURE_MAP_BYTES);
 }
