@@ -432,15 +432,15 @@ only_topic(const struct taxonomy *taxonomy, int32_t subcategory)
     return only;
 }
 
-/* The topic that the rules of the subcategory name most. */
-static int32_t
-decide_topic(const struct judgement *j,
+/* Points of the rules for each third-level name of the subcategory; returns
+ * how many names they speak of. */
+static size_t
+topic_points(const struct judgement *j,
              const struct rule_hit *hits,
-             int32_t subcategory)
+             int32_t subcategory,
+             struct topic_points topics[TOPICS_MAX])
 {
-    struct topic_points topics[TOPICS_MAX];
     size_t count = 0;
-    size_t best = 0;
 
     for (size_t i = 0; i < j->hit_count; i++) {
         const struct rule *rule = rules_get(j->dictionary->rules, hits[i].rule);
@@ -462,18 +462,63 @@ decide_topic(const struct judgement *j,
         }
         topics[k].points += rule->weight;
     }
+    return count;
+}
+
+/* The rules alone: no point, no topic. */
+static int32_t
+topic_by_rules(const struct taxonomy *taxonomy,
+               int32_t subcategory,
+               const struct topic_points *topics,
+               size_t count)
+{
+    size_t best = 0;
+
     for (size_t k = 1; k < count; k++) {
         best = topics[k].points > topics[best].points ? k : best;
     }
     if (count > 0 && topics[best].points > 0) {
         return topics[best].topic;
     }
-    return only_topic(j->dictionary->taxonomy, subcategory);
+    return only_topic(taxonomy, subcategory);
+}
+
+/* The topic for which the rules of the subcategory and the model say most. */
+static int32_t
+decide_topic(const struct judgement *j,
+             const struct classify_scratch *scratch,
+             int32_t subcategory)
+{
+    const struct taxonomy *taxonomy = j->dictionary->taxonomy;
+    size_t class_index =
+        (size_t)taxonomy_row(taxonomy, subcategory)->class_index;
+    float point = (float)j->values->topic_point / 1e4F;
+    struct topic_points topics[TOPICS_MAX];
+    float logits[MODEL_TOPICS_MAX];
+    size_t named = topic_points(j, scratch->hits, subcategory, topics);
+    size_t count = 0;
+    size_t best = 0;
+
+    if (j->dictionary->model != NULL) {
+        count = model_topics(j->dictionary->model, &scratch->reading,
+                             class_index, logits);
+    }
+    if (count == 0) {
+        return topic_by_rules(taxonomy, subcategory, topics, named);
+    }
+    for (size_t k = 0; k < named; k++) {
+        logits[taxonomy_topic_index(taxonomy, topics[k].topic)] +=
+            (float)topics[k].points * point;
+    }
+    for (size_t k = 1; k < count; k++) {
+        best = logits[k] > logits[best] ? k : best;
+    }
+    return taxonomy_topic_row(taxonomy, subcategory, best);
 }
 
 static void
 decide_names(const struct judgement *j,
-             const struct rule_hit *hits,
+             const struct classify_scratch *scratch,
              struct verdict *out)
 {
     const struct taxonomy *taxonomy = j->dictionary->taxonomy;
@@ -491,7 +536,7 @@ decide_names(const struct judgement *j,
     best = best_class(j, out->category);
     if (best >= 0) {
         out->subcategory = taxonomy_class_row(taxonomy, (size_t)best);
-        out->topic = decide_topic(j, hits, out->subcategory);
+        out->topic = decide_topic(j, scratch, out->subcategory);
         out->matter = out->subcategory;
     }
 }
@@ -633,7 +678,7 @@ judge_text(struct classify_scratch *scratch,
     fill_shares(j, type);
     decide_category(j, out);
     decide_secondary(j, out);
-    decide_names(j, scratch->hits, out);
+    decide_names(j, scratch, out);
     out->flags |= incomplete ? VERDICT_INCOMPLETE : 0u;
     out->flags |= scratch->clean.truncated ? VERDICT_TRUNCATED_SCAN : 0u;
     fill_evidence(j, scratch, out);

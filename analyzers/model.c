@@ -17,17 +17,27 @@ enum {
     ID_BYTES = 16,        /* "ngram:" and an n-gram */
     LANES = 16,           /* classes that are added together */
     ALSO_LANES = 8,       /* the five, rounded up */
-    BLOCK = 8,            /* rows added in 16 bits before they are spilled */
+    BLOCK = 32,           /* rows added in 16 bits before they are spilled */
     BOUND = '|'
 };
 
 _Static_assert(BLOCK *MODEL_WEIGHT_MAX < INT16_MAX, "a block overflows");
+_Static_assert((int)MODEL_TOPICS_MAX == (int)LANES, "one lane of names");
 _Static_assert((int)SCORING_CLASSES_MAX == 2 * LANES, "two lanes of classes");
 _Static_assert((int)MODEL_ALSO_COUNT <= (int)ALSO_LANES, "a lane of five");
 
 struct slot {
     uint32_t key; /* 0: free; no n-gram has this key */
     uint32_t feature;
+};
+
+/* What tells the third-level names of a class apart. */
+struct topic_weights {
+    size_t topic_count; /* 0: nothing does */
+    size_t row_count;
+    uint16_t *row_of; /* [feature]: its row + 1, or 0 */
+    int16_t *rows;    /* [row][LANES], hundredths */
+    int32_t bias[LANES];
 };
 
 struct model {
@@ -39,8 +49,10 @@ struct model {
     int16_t *weights;   /* [feature][lane_count * LANES], hundredths */
     int16_t *means;     /* [feature] of its weights */
     bool has_also;
+    bool has_topics;
     int16_t *also; /* [feature][ALSO_LANES], hundredths */
     int32_t also_bias[ALSO_LANES];
+    struct topic_weights topics[SCORING_CLASSES_MAX];
     char (*ids)[ID_BYTES];
     int32_t bias[SCORING_CLASSES_MAX];
     uint16_t single[1 << 16]; /* feature + 1 of a single character, or 0 */
@@ -90,19 +102,19 @@ is_letter(uint16_t c)
 
 /*
  * How often the n-gram counts that ends with letter number `at` of the text:
- * about 1 + 3 exp(-at / 10). In cross-validation (docs/accuracy.md) the model
- * alone gains two points of macro-F1 by it and three of the second level.
+ * 2 + 6 exp(-at / 20). In cross-validation (docs/accuracy.md) the model alone
+ * gains three points of macro-F1 and of the second level by it.
  */
 static uint16_t
 times_at(size_t at)
 {
-    if (at < 4) {
-        return MODEL_TIMES_MAX;
+    static const uint8_t until[] = {2, 6, 11, 18, 28, 50};
+    uint16_t times = MODEL_TIMES_MAX;
+
+    for (size_t i = 0; i < sizeof(until) && at >= until[i]; i++) {
+        times--;
     }
-    if (at < 8) {
-        return 3;
-    }
-    return at < 16 ? 2 : 1;
+    return times;
 }
 
 /* Room for what one character adds at most: its end, itself, its pair, the
@@ -341,6 +353,131 @@ read_weights(struct model *model,
     return read_also(model, table, row, feature, err);
 }
 
+/* ------------------------------------------------------------------ topics */
+
+static enum err_code
+topics_error(const struct table *table, size_t row, struct err *err)
+{
+    return table_error(table, row, table_column_count(table) - 1, ERR_BAD_TABLE,
+                       err,
+                       "not one weight for each third-level name of "
+                       "categories.csv in their order; train the model again");
+}
+
+/* Room for the weights of a class, of which the bias row is first to speak. */
+static enum err_code
+open_topics(struct topic_weights *topics,
+            const struct taxonomy *taxonomy,
+            int32_t subcategory,
+            size_t rows,
+            struct err *err)
+{
+    topics->topic_count = taxonomy_topic_count(taxonomy, subcategory);
+    topics->row_of = calloc(rows + 1, sizeof(*topics->row_of));
+    topics->rows = calloc((rows + 1) * LANES, sizeof(*topics->rows));
+    return topics->row_of != NULL && topics->rows != NULL
+               ? ERR_OK
+               : err_set(err, ERR_NO_MEMORY, "dict/model.tsv");
+}
+
+/* `overtime=0.49`: the name is the last part of the code. */
+static bool
+names_topic(const struct taxonomy *taxonomy, int32_t topic, struct span name)
+{
+    const struct taxonomy_row *row = taxonomy_row(taxonomy, topic);
+    struct span code = row != NULL ? row->code : span_of("");
+
+    return name.bytes > 0 && code.bytes > name.bytes &&
+           memcmp(code.data + code.bytes - name.bytes, name.data, name.bytes) ==
+               0 &&
+           code.data[code.bytes - name.bytes - 1] == '.';
+}
+
+/* One class's part of a cell of the column `topics`: its code and a weight for
+ * each of its third-level names; those of the bias have the names before
+ * them. */
+static enum err_code
+read_topic_weights(struct model *model,
+                   const struct taxonomy *taxonomy,
+                   const struct table *table,
+                   size_t row,
+                   size_t feature,
+                   struct span part,
+                   struct err *err)
+{
+    int32_t subcategory =
+        taxonomy_subcategory(taxonomy, span_split(&part, ' '));
+    bool is_bias = feature == SIZE_MAX;
+    struct topic_weights *topics;
+    size_t count = 0;
+
+    if (subcategory == TAXONOMY_NONE) {
+        return topics_error(table, row, err);
+    }
+    topics = &model->topics[taxonomy_row(taxonomy, subcategory)->class_index];
+    if (is_bias != (topics->row_of == NULL) ||
+        (!is_bias && topics->row_of[feature] != 0)) {
+        return topics_error(table, row, err);
+    }
+    if (is_bias && open_topics(topics, taxonomy, subcategory,
+                               table_row_count(table), err) != ERR_OK) {
+        return err->code;
+    }
+    for (; part.bytes > 0 && count < LANES; count++) {
+        struct span cell = span_split(&part, ' ');
+        int32_t value;
+
+        if (is_bias &&
+            !names_topic(taxonomy,
+                         taxonomy_topic_row(taxonomy, subcategory, count),
+                         span_split(&cell, '='))) {
+            return topics_error(table, row, err);
+        }
+        if (!hundredths_parse(cell, &value) ||
+            (!is_bias &&
+             (value < -MODEL_WEIGHT_MAX || value > MODEL_WEIGHT_MAX))) {
+            return table_error(
+                table, row, table_column_count(table) - 1, ERR_BAD_TABLE, err,
+                "'%.*s' is no weight; train the model again", SPAN_ARGS(cell));
+        }
+        if (is_bias) {
+            topics->bias[count] = value;
+        } else {
+            topics->rows[topics->row_count * LANES + count] = (int16_t)value;
+        }
+    }
+    if (count != topics->topic_count || part.bytes > 0) {
+        return topics_error(table, row, err);
+    }
+    if (!is_bias) {
+        topics->row_of[feature] = (uint16_t)++topics->row_count;
+    }
+    return ERR_OK;
+}
+
+/* The classes of the cell, `;` between them. */
+static enum err_code
+read_topics(struct model *model,
+            const struct taxonomy *taxonomy,
+            const struct table *table,
+            size_t row,
+            size_t feature,
+            struct err *err)
+{
+    enum err_code code = ERR_OK;
+    struct span cell;
+
+    if (!model->has_topics) {
+        return ERR_OK;
+    }
+    cell = table_cell(table, row, table_column_count(table) - 1);
+    while (code == ERR_OK && cell.bytes > 0) {
+        code = read_topic_weights(model, taxonomy, table, row, feature,
+                                  span_split(&cell, ';'), err);
+    }
+    return code;
+}
+
 /* Note where the feature of this key is; false when it stands already. */
 static bool
 enter_key(struct model *model, uint32_t key, size_t feature)
@@ -365,6 +502,7 @@ enter_key(struct model *model, uint32_t key, size_t feature)
 
 static enum err_code
 read_feature(struct model *model,
+             const struct taxonomy *taxonomy,
              const struct table *table,
              size_t row,
              struct err *err)
@@ -374,40 +512,47 @@ read_feature(struct model *model,
     size_t feature = model->feature_count;
 
     if (span_is(text, "(bias)")) {
-        return read_weights(model, table, row, SIZE_MAX, err);
-    }
-    if (key == 0) {
+        feature = SIZE_MAX;
+    } else if (key == 0) {
         return table_error(table, row, 0, ERR_BAD_TABLE, err,
                            "'%.*s' is no n-gram of one or two characters; "
                            "train the model again",
                            SPAN_ARGS(text));
-    }
-    if (!enter_key(model, key, feature)) {
+    } else if (!enter_key(model, key, feature)) {
         return table_error(table, row, 0, ERR_BAD_TABLE, err,
                            "the n-gram '%.*s' stands twice", SPAN_ARGS(text));
+    } else {
+        (void)snprintf(model->ids[feature], ID_BYTES, "ngram:%.*s",
+                       SPAN_ARGS(text));
+        model->feature_count++;
     }
-    (void)snprintf(model->ids[feature], ID_BYTES, "ngram:%.*s",
-                   SPAN_ARGS(text));
-    model->feature_count++;
-    return read_weights(model, table, row, feature, err);
+    if (read_weights(model, table, row, feature, err) != ERR_OK) {
+        return err->code;
+    }
+    return read_topics(model, taxonomy, table, row, feature, err);
 }
 
 static const char also_prefix[] = "also.";
 
 /* Columns: ngram, the second-level codes in the order of categories.csv, none;
- * then, or not, also.service and so on. */
+ * then, or not, also.service and so on; then, or not, topics. */
 static enum err_code
-check_columns(const struct table *table,
+check_columns(struct model *model,
+              const struct table *table,
               const struct taxonomy *taxonomy,
               struct err *err)
 {
     size_t classes = taxonomy_class_count(taxonomy);
     size_t count = table_column_count(table);
-    bool fine =
-        (count == classes + 2 || count == classes + 2 + MODEL_ALSO_COUNT) &&
-        span_is(table_column_name(table, 0), "ngram") &&
-        span_is(table_column_name(table, classes + 1), "none");
+    bool fine;
 
+    model->has_topics =
+        count > 0 && span_is(table_column_name(table, count - 1), "topics");
+    count -= model->has_topics ? 1 : 0;
+    model->has_also = count > classes + 2;
+    fine = (count == classes + 2 || count == classes + 2 + MODEL_ALSO_COUNT) &&
+           span_is(table_column_name(table, 0), "ngram") &&
+           span_is(table_column_name(table, classes + 1), "none");
     for (size_t i = 0; fine && i < classes; i++) {
         int32_t row = taxonomy_class_row(taxonomy, i);
 
@@ -441,7 +586,7 @@ read_model(struct model *model,
 {
     size_t rows = table_row_count(table);
     size_t slots = 1024;
-    enum err_code code = check_columns(table, taxonomy, err);
+    enum err_code code = check_columns(model, table, taxonomy, err);
 
     if (code != ERR_OK) {
         return code;
@@ -455,7 +600,6 @@ read_model(struct model *model,
     }
     model->class_count = taxonomy_class_count(taxonomy) + 1;
     model->lane_count = model->class_count > LANES ? 2 : 1;
-    model->has_also = table_column_count(table) > model->class_count + 1;
     model->slot_mask = slots - 1;
     model->slots = calloc(slots, sizeof(*model->slots));
     model->weights =
@@ -468,7 +612,7 @@ read_model(struct model *model,
         return err_set(err, ERR_NO_MEMORY, "dict/model.tsv");
     }
     for (size_t row = 0; row < rows; row++) {
-        (void)!read_feature(model, table, row, err);
+        (void)!read_feature(model, taxonomy, table, row, err);
         if (!table_go_on(table, err)) {
             return err->code;
         }
@@ -519,6 +663,10 @@ model_free(struct model **model)
         free((*model)->means);
         free((*model)->also);
         free((*model)->ids);
+        for (size_t c = 0; c < SCORING_CLASSES_MAX; c++) {
+            free((*model)->topics[c].row_of);
+            free((*model)->topics[c].rows);
+        }
         free(*model);
         *model = NULL;
     }
@@ -582,7 +730,9 @@ find_known(const struct model *model,
     known->share = times > 0 ? 1.0F / sqrtf((float)times) : 0.0F;
 }
 
-/* Add up one lane of the rows: 16 bits wide inside a block. */
+/* Add up one lane of the rows: 16 bits wide inside a block of n-grams that
+ * count equally often. They stand in the order of the text, so these are
+ * neighbours. */
 static void
 add_lane(const struct model *model,
          const struct model_reading *known,
@@ -592,21 +742,20 @@ add_lane(const struct model *model,
     const int16_t *weights = model->weights + lane * LANES;
     size_t stride = model->lane_count * LANES;
 
-    for (size_t start = 0; start < known->count; start += BLOCK) {
-        size_t end =
-            start + BLOCK < known->count ? start + BLOCK : known->count;
+    for (size_t i = 0; i < known->count;) {
+        size_t end = i + BLOCK < known->count ? i + BLOCK : known->count;
+        uint16_t times = known->ngrams[i].times;
         int16_t block[LANES] = {0};
 
-        for (size_t i = start; i < end; i++) {
+        for (; i < end && known->ngrams[i].times == times; i++) {
             const int16_t *row = weights + known->features[i] * stride;
-            int16_t times = (int16_t)known->ngrams[i].times;
 
             for (size_t c = 0; c < LANES; c++) {
-                block[c] = (int16_t)(block[c] + row[c] * times);
+                block[c] = (int16_t)(block[c] + row[c]);
             }
         }
         for (size_t c = 0; c < LANES; c++) {
-            sums[c] += block[c];
+            sums[c] += block[c] * times;
         }
     }
 }
@@ -640,6 +789,34 @@ bool
 model_knows_also(const struct model *model)
 {
     return model->has_also;
+}
+
+size_t
+model_topics(const struct model *model,
+             const struct model_reading *reading,
+             size_t class_index,
+             float logits[MODEL_TOPICS_MAX])
+{
+    const struct topic_weights *topics = &model->topics[class_index];
+    int32_t sums[LANES] = {0};
+
+    for (size_t i = 0; topics->topic_count > 0 && i < reading->count; i++) {
+        uint16_t row = topics->row_of[reading->features[i]];
+        int32_t times = reading->ngrams[i].times;
+
+        if (row > 0) {
+            const int16_t *weights = topics->rows + (row - 1u) * LANES;
+
+            for (size_t k = 0; k < LANES; k++) {
+                sums[k] += weights[k] * times;
+            }
+        }
+    }
+    for (size_t k = 0; k < topics->topic_count; k++) {
+        logits[k] =
+            ((float)topics->bias[k] + (float)sums[k] * reading->share) / 100.0F;
+    }
+    return topics->topic_count;
 }
 
 void

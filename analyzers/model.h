@@ -3,7 +3,8 @@
  *
  * Flow      cleaned text -> [model] -> one logit a class -> classify
  * Table     model.tsv: n-gram, one weight a class, one a category for whether
- *           it is complained of besides; written by `suqiu train`
+ *           it is complained of besides, and for some classes one a third-level
+ *           name; written by `suqiu train`
  * Effects   none after model_build
  *
  * Multinomial logistic regression. The n-grams of a text are its letters,
@@ -11,11 +12,14 @@
  * A number, in digits or Chinese, is one character `0`; with what it counts it
  * makes one more pair that tells its size: "8伏" is 61 to 189 volts. What
  * begins or ends a run of such characters makes a pair with `|`: "|我" began a
- * phrase, "吗|" ended one. What a text says first counts up to four times:
- * callers and operators begin with the matter; what it says again does not
- * count. The sum of the weights of the n-grams that the model knows is divided
- * by the square root of their number, so that long texts are not louder than
- * short ones.
+ * phrase, "吗|" ended one. What a text says first counts up to four times as
+ * much as what it says last: callers and operators begin with the matter; what
+ * it says again does not count. The sum of the weights of the n-grams that the
+ * model knows is divided by the square root of their number, so that long texts
+ * are not louder than short ones.
+ *
+ * The third-level names of a class are told apart by the same n-grams, with
+ * weights learned from the texts of that class alone.
  */
 #ifndef ANALYZERS_MODEL_H
 #define ANALYZERS_MODEL_H
@@ -31,7 +35,8 @@
 enum {
     MODEL_FEATURES_MAX = 60000,
     MODEL_TEXT_NGRAMS_MAX = 4096, /* of one text; the rest is not looked at */
-    MODEL_TIMES_MAX = 4,
+    MODEL_TIMES_MAX = 8,          /* of what stands first; 2 of what is last */
+    MODEL_TOPICS_MAX = 16,        /* third-level names of a class */
     MODEL_ALSO_COUNT = TICKET_CATEGORY_COUNT - 1, /* the five */
     MODEL_NGRAM_BYTES = 8,                        /* two characters and NUL */
     MODEL_WEIGHT_MAX = 1000 /* hundredths of a logit, either sign */
@@ -89,6 +94,17 @@ void model_score(const struct model *model,
 
 /* Does the table say of what else is complained? */
 bool model_knows_also(const struct model *model);
+
+/*
+ * Logits of the third-level names of a class, in the order of categories.csv,
+ * for a text that was scored. Returns how many there are; 0 when the table does
+ * not tell the names of this class apart.
+ * Cost    a look-up a known n-gram
+ */
+size_t model_topics(const struct model *model,
+                    const struct model_reading *reading,
+                    size_t class_index,
+                    float logits[MODEL_TOPICS_MAX]);
 
 /* An n-gram and what it adds to a class. */
 struct model_reason {

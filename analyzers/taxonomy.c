@@ -321,6 +321,42 @@ taxonomy_class_row(const struct taxonomy *taxonomy, size_t class_index)
                                                : TAXONOMY_NONE;
 }
 
+size_t
+taxonomy_topic_count(const struct taxonomy *taxonomy, int32_t subcategory)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < taxonomy->row_count; i++) {
+        count += taxonomy->rows[i].parent == subcategory;
+    }
+    return subcategory == TAXONOMY_NONE ? 0 : count;
+}
+
+int32_t
+taxonomy_topic_row(const struct taxonomy *taxonomy,
+                   int32_t subcategory,
+                   size_t index)
+{
+    for (size_t i = 0; subcategory != TAXONOMY_NONE && i < taxonomy->row_count;
+         i++) {
+        if (taxonomy->rows[i].parent == subcategory && index-- == 0) {
+            return (int32_t)i;
+        }
+    }
+    return TAXONOMY_NONE;
+}
+
+size_t
+taxonomy_topic_index(const struct taxonomy *taxonomy, int32_t topic)
+{
+    size_t index = 0;
+
+    for (int32_t i = 0; i < topic; i++) {
+        index += taxonomy->rows[i].parent == taxonomy->rows[topic].parent;
+    }
+    return index;
+}
+
 int32_t
 taxonomy_subcategory(const struct taxonomy *taxonomy, struct span name)
 {

@@ -50,6 +50,16 @@ const struct taxonomy_row *taxonomy_row(const struct taxonomy *taxonomy,
 size_t taxonomy_class_count(const struct taxonomy *taxonomy);
 int32_t taxonomy_class_row(const struct taxonomy *taxonomy, size_t class_index);
 
+/* How many third-level names a second-level row has, the row of number `index`
+ * among them, in the order of the table, and the number of a third-level
+ * row. */
+size_t taxonomy_topic_count(const struct taxonomy *taxonomy,
+                            int32_t subcategory);
+int32_t taxonomy_topic_row(const struct taxonomy *taxonomy,
+                           int32_t subcategory,
+                           size_t index);
+size_t taxonomy_topic_index(const struct taxonomy *taxonomy, int32_t topic);
+
 /* Row of a second-level name (Chinese name or code), or TAXONOMY_NONE. */
 int32_t taxonomy_subcategory(const struct taxonomy *taxonomy, struct span name);
 

@@ -26,6 +26,7 @@ struct text {
 
 struct trainer {
     size_t class_count;
+    size_t topic_counts[SCORING_CLASSES_MAX];
     struct text *texts;
     size_t text_count;
     size_t text_room;
@@ -38,13 +39,19 @@ struct trainer {
 /* ------------------------------------------------------------------- texts */
 
 enum err_code
-trainer_new(size_t class_count, struct trainer **out, struct err *err)
+trainer_new(size_t class_count,
+            const size_t *topic_counts,
+            struct trainer **out,
+            struct err *err)
 {
+    assert(class_count <= SCORING_CLASSES_MAX);
     *out = calloc(1, sizeof(**out));
     if (*out == NULL) {
         return err_set(err, ERR_NO_MEMORY, "train");
     }
     (*out)->class_count = class_count;
+    memcpy((*out)->topic_counts, topic_counts,
+           class_count * sizeof(*topic_counts));
     return ERR_OK;
 }
 
@@ -108,6 +115,8 @@ trainer_add(struct trainer *trainer,
     struct counted *ngrams;
 
     assert(label->class_index < trainer->class_count);
+    assert(label->topic == TRAIN_TOPIC_NONE ||
+           label->topic < trainer->topic_counts[label->class_index]);
     if (trainer->text_count == TRAIN_TEXTS_MAX) {
         return err_set(err, ERR_TOO_LONG, "more than %d texts",
                        TRAIN_TEXTS_MAX);
@@ -367,9 +376,9 @@ fill_scores(const struct problem *problem, const double *weights, size_t text)
     }
 }
 
-/* One class is right: scores become what they miss by. */
+/* One is right: scores become what they miss by. */
 static double
-miss_class(const struct train_label *label, double *scores, size_t count)
+miss_one(size_t index, double *scores, size_t count)
 {
     double most = -HUGE_VAL;
     double sum = 0;
@@ -378,7 +387,7 @@ miss_class(const struct train_label *label, double *scores, size_t count)
     for (size_t c = 0; c < count; c++) {
         most = scores[c] > most ? scores[c] : most;
     }
-    right = scores[label->class_index] - most;
+    right = scores[index] - most;
     for (size_t c = 0; c < count; c++) {
         scores[c] = exp(scores[c] - most);
         sum += scores[c];
@@ -386,8 +395,21 @@ miss_class(const struct train_label *label, double *scores, size_t count)
     for (size_t c = 0; c < count; c++) {
         scores[c] /= sum;
     }
-    scores[label->class_index] -= 1.0;
+    scores[index] -= 1.0;
     return log(sum) - right;
+}
+
+static double
+miss_class(const struct train_label *label, double *scores, size_t count)
+{
+    return miss_one(label->class_index, scores, count);
+}
+
+/* One third-level name is right, of those of the class. */
+static double
+miss_topic(const struct train_label *label, double *scores, size_t count)
+{
+    return miss_one(label->topic, scores, count);
 }
 
 /* Each category by itself is there or not, or not known. */
@@ -458,6 +480,11 @@ trained_free(struct trained **trained)
         free((*trained)->bias);
         free((*trained)->also);
         free((*trained)->also_bias);
+        for (size_t c = 0; c < SCORING_CLASSES_MAX; c++) {
+            free((*trained)->topics[c].features);
+            free((*trained)->topics[c].weights);
+            free((*trained)->topics[c].bias);
+        }
         free(*trained);
         *trained = NULL;
     }
@@ -503,6 +530,24 @@ keep_weights(const struct problem *problem,
 
 /* The weights of one problem. */
 static enum err_code
+solve(struct problem *problem, int16_t **out, int32_t **bias, struct err *err)
+{
+    size_t size = (problem->feature_count + 1) * problem->class_count;
+    double *weights = calloc(size + 1, sizeof(*weights));
+    enum err_code code = ERR_OK;
+
+    if (weights == NULL) {
+        return err_set(err, ERR_NO_MEMORY, "train");
+    }
+    code = lbfgs_minimize(loss, problem, weights, size, err);
+    if (code == ERR_OK && !keep_weights(problem, weights, out, bias)) {
+        code = err_set(err, ERR_NO_MEMORY, "train");
+    }
+    free(weights);
+    return code;
+}
+
+static enum err_code
 fit_one(const struct trainer *trainer,
         const struct train_options *options,
         size_t fold,
@@ -514,19 +559,139 @@ fit_one(const struct trainer *trainer,
 {
     enum err_code code =
         problem_fill(trainer, options, fold, folds, problem, err);
-    size_t size = (problem->feature_count + 1) * problem->class_count;
-    double *weights = calloc(size + 1, sizeof(*weights));
 
-    if (code == ERR_OK && weights == NULL) {
+    return code == ERR_OK ? solve(problem, out, bias, err) : code;
+}
+
+/* ------------------------------------------------------------------ topics */
+
+static bool
+tells_topic(const struct train_label *label, size_t class_index)
+{
+    return label->class_index == class_index &&
+           label->topic != TRAIN_TOPIC_NONE;
+}
+
+/* Which features stand in how many texts of the class, by weight. Those that
+ * stand in enough are numbered: row[feature] is the number + 1, else 0. */
+static bool
+number_features(const struct problem *all,
+                size_t class_index,
+                double texts_min,
+                struct problem *part,
+                uint32_t **features,
+                uint32_t *row)
+{
+    double *weight = calloc(all->feature_count + 1, sizeof(*weight));
+
+    *features = calloc(all->feature_count + 1, sizeof(**features));
+    part->idf = calloc(all->feature_count + 1, sizeof(*part->idf));
+    if (weight == NULL || *features == NULL || part->idf == NULL) {
+        free(weight);
+        return false;
+    }
+    for (size_t t = 0; t < all->text_count; t++) {
+        if (tells_topic(all->labels[t], class_index)) {
+            for (size_t i = all->starts[t]; i < all->starts[t + 1]; i++) {
+                weight[all->entries[i].feature] += all->labels[t]->weight;
+            }
+        }
+    }
+    for (size_t f = 0; f < all->feature_count; f++) {
+        if (weight[f] >= texts_min - 1e-3) {
+            part->idf[part->feature_count] = all->idf[f];
+            (*features)[part->feature_count++] = (uint32_t)f;
+            row[f] = (uint32_t)part->feature_count;
+        }
+    }
+    free(weight);
+    return true;
+}
+
+/* The texts of the class, with those features alone, valued as among all. */
+static bool
+take_texts(const struct problem *all,
+           size_t class_index,
+           const uint32_t *row,
+           struct problem *part)
+{
+    size_t at = 0;
+
+    part->starts = calloc(all->text_count + 1, sizeof(*part->starts));
+    part->labels = calloc(all->text_count + 1, sizeof(*part->labels));
+    part->entries =
+        calloc(all->starts[all->text_count] + 1, sizeof(*part->entries));
+    part->scores = calloc(part->class_count, sizeof(*part->scores));
+    if (part->starts == NULL || part->labels == NULL || part->entries == NULL ||
+        part->scores == NULL) {
+        return false;
+    }
+    for (size_t t = 0; t < all->text_count; t++) {
+        if (!tells_topic(all->labels[t], class_index)) {
+            continue;
+        }
+        part->starts[part->text_count] = at;
+        part->labels[part->text_count++] = all->labels[t];
+        for (size_t i = all->starts[t]; i < all->starts[t + 1]; i++) {
+            uint32_t number = row[all->entries[i].feature];
+
+            if (number > 0) {
+                part->entries[at++] =
+                    (struct entry){number - 1, all->entries[i].value};
+            }
+        }
+    }
+    part->starts[part->text_count] = at;
+    return true;
+}
+
+/* What tells the third-level names of a class apart. */
+static enum err_code
+fit_topics(const struct problem *all,
+           const struct train_options *options,
+           size_t class_index,
+           size_t topic_count,
+           struct trained_topics *out,
+           struct err *err)
+{
+    struct problem part = {.class_count = topic_count,
+                           .restraint = options->restraint,
+                           .miss = miss_topic};
+    uint32_t *row = calloc(all->feature_count + 1, sizeof(*row));
+    enum err_code code = ERR_OK;
+
+    if (row == NULL ||
+        !number_features(all, class_index, options->texts_min, &part,
+                         &out->features, row) ||
+        !take_texts(all, class_index, row, &part)) {
         code = err_set(err, ERR_NO_MEMORY, "train");
     }
-    if (code == ERR_OK) {
-        code = lbfgs_minimize(loss, problem, weights, size, err);
+    if (code == ERR_OK && part.text_count > 0) {
+        code = solve(&part, &out->weights, &out->bias, err);
+        out->topic_count = topic_count;
+        out->row_count = part.feature_count;
     }
-    if (code == ERR_OK && !keep_weights(problem, weights, out, bias)) {
-        code = err_set(err, ERR_NO_MEMORY, "train");
+    problem_release(&part);
+    free(row);
+    return code;
+}
+
+static enum err_code
+fit_all_topics(const struct trainer *trainer,
+               const struct problem *all,
+               const struct train_options *options,
+               struct trained *trained,
+               struct err *err)
+{
+    enum err_code code = ERR_OK;
+
+    for (size_t c = 0; code == ERR_OK && c < trainer->class_count; c++) {
+        size_t count = trainer->topic_counts[c];
+
+        if (count >= 2 && count <= MODEL_TOPICS_MAX) {
+            code = fit_topics(all, options, c, count, &trained->topics[c], err);
+        }
     }
-    free(weights);
     return code;
 }
 
@@ -556,6 +721,9 @@ trainer_fit(const struct trainer *trainer,
                         &trained->weights, &trained->bias, err)) == ERR_OK) {
         code = fit_one(trainer, options, fold, folds, &also, &trained->also,
                        &trained->also_bias, err);
+    }
+    if (code == ERR_OK) {
+        code = fit_all_topics(trainer, &classes, options, trained, err);
     }
     if (code == ERR_OK) {
         trained->class_count = trainer->class_count;
@@ -613,4 +781,42 @@ trainer_judge(const struct trainer *trainer,
         also[c] *= known > 0 ? 1.0F / sqrtf((float)known) : 0.0F;
         also[c] = (also[c] + (float)trained->also_bias[c]) / 100.0F;
     }
+}
+
+size_t
+trainer_judge_topics(const struct trainer *trainer,
+                     const struct trained *trained,
+                     size_t text,
+                     size_t class_index,
+                     float logits[MODEL_TOPICS_MAX])
+{
+    const struct text *one = &trainer->texts[text];
+    const struct trained_topics *topics = &trained->topics[class_index];
+    size_t known_times = 0;
+
+    assert(text < trainer->text_count);
+    memset(logits, 0, topics->topic_count * sizeof(*logits));
+    for (size_t i = 0; i < one->count; i++) {
+        const struct counted *ngram = &trainer->ngrams[one->first + i];
+        size_t feature =
+            find_feature(trained->keys, trained->feature_count, ngram->key);
+        size_t row;
+
+        if (feature == SIZE_MAX || (i > 0 && ngram[-1].key == ngram->key)) {
+            continue;
+        }
+        known_times += ngram->times;
+        row = find_feature(topics->features, topics->row_count,
+                           (uint32_t)feature);
+        for (size_t k = 0; row != SIZE_MAX && k < topics->topic_count; k++) {
+            logits[k] +=
+                (float)(topics->weights[row * topics->topic_count + k] *
+                        (int32_t)ngram->times);
+        }
+    }
+    for (size_t k = 0; k < topics->topic_count; k++) {
+        logits[k] *= known_times > 0 ? 1.0F / sqrtf((float)known_times) : 0.0F;
+        logits[k] = (logits[k] + (float)topics->bias[k]) / 100.0F;
+    }
+    return topics->topic_count;
 }

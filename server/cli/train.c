@@ -28,12 +28,12 @@ enum {
     ROUNDS = 3 /* tickets made of a line */
 };
 
-static const double line_weight = 0.2; /* of a ticket made of a line */
+static const double line_weight = 0.1; /* of a ticket made of a line */
 
 static bool train_corpus_given;
 static const char *train_out;
 static const char *train_folds;
-static const char *train_restraint = "0.1";
+static const char *train_restraint = "0.3";
 static const char *train_also_restraint = "0.3";
 static const char *train_texts_min = "2.4";
 
@@ -45,7 +45,7 @@ static const struct config_flag train_flags[] = {
      "also learn N times from all but every Nth text and say how well those "
      "are judged"},
     {"restraint", "X", &train_restraint, NULL,
-     "how much large weights cost (default 0.1)"},
+     "how much large weights cost (default 0.3)"},
     {"also-restraint", "X", &train_also_restraint, NULL,
      "the same for the categories complained of besides (default 0.3)"},
     {"texts-min", "N", &train_texts_min, NULL,
@@ -75,9 +75,9 @@ struct training {
     struct train_lines *lines;
     struct table **tables; /* of the lines; [table_count] */
     size_t table_count;
-    size_t class_count;  /* with none */
-    size_t ticket_count; /* before the phrases */
-    size_t *labels;      /* class of each ticket */
+    size_t class_count;         /* with none */
+    size_t ticket_count;        /* before the phrases */
+    struct train_label *labels; /* of each ticket */
     size_t label_room;
     XXH64_hash_t hash; /* of all labels and texts */
 };
@@ -100,6 +100,15 @@ also_known(enum ticket_category category)
     return ((1u << TICKET_CATEGORY_COUNT) - 1 - (1u << category)) >> 1;
 }
 
+/* The number of a third-level row among the names of its class. */
+static size_t
+topic_index(const struct training *training, int32_t topic)
+{
+    return topic == TAXONOMY_NONE
+               ? TRAIN_TOPIC_NONE
+               : taxonomy_topic_index(training->taxonomy, topic);
+}
+
 static enum err_code
 add_text_cb(void *context, const struct labelled *row, struct err *err)
 {
@@ -116,7 +125,7 @@ add_text_cb(void *context, const struct labelled *row, struct err *err)
     }
     if (number == training->label_room) {
         size_t room = number > 0 ? 2 * number : 1024;
-        size_t *labels =
+        struct train_label *labels =
             realloc(training->labels, room * sizeof(*training->labels));
 
         if (labels == NULL) {
@@ -125,18 +134,18 @@ add_text_cb(void *context, const struct labelled *row, struct err *err)
         training->labels = labels;
         training->label_room = room;
     }
-    training->labels[number] = class_index;
+    training->labels[number] =
+        (struct train_label){.class_index = class_index,
+                             .topic = topic_index(training, row->topic),
+                             .weight = 1.0,
+                             .also = row->secondary >> 1,
+                             .also_known = also_known(row->category)};
     training->hash =
         XXH3_64bits_withSeed(row->ticket.text.data, row->ticket.text.bytes,
                              training->hash ^ class_index);
     clean_text(training->cleaner, row->ticket.text, training->clean);
-    return trainer_add(
-        training->trainer, training->clean,
-        &(struct train_label){.class_index = class_index,
-                              .weight = 1.0,
-                              .also = row->secondary >> 1,
-                              .also_known = also_known(row->category)},
-        err);
+    return trainer_add(training->trainer, training->clean,
+                       &training->labels[number], err);
 }
 
 /* ------------------------------------------------------------------- lines */
@@ -185,6 +194,8 @@ add_lines(struct training *training, struct err *err)
             training->trainer, training->clean,
             &(struct train_label){
                 .class_index = class_index,
+                .topic = topic_index(
+                    training, train_lines_topic(training->lines, i % count)),
                 .weight = line_weight,
                 .also_known = also_known(category_of(training, class_index))},
             err);
@@ -241,6 +252,7 @@ add_phrases_of_row(struct training *training,
         clean_text(training->cleaner, some, training->clean);
         if (trainer_add(training->trainer, training->clean,
                         &(struct train_label){.class_index = class_index,
+                                              .topic = TRAIN_TOPIC_NONE,
                                               .weight = phrase_weight},
                         err) != ERR_OK) {
             return err->code;
@@ -287,6 +299,8 @@ struct guess_counts {
     size_t complaints;
     size_t category_right; /* of the complaints, none left out */
     size_t class_right;
+    size_t topics; /* whose third-level name is known */
+    size_t topic_right;
 };
 
 /* The category with the largest share of probability, from `first` on. */
@@ -307,13 +321,33 @@ best_category(const struct training *training,
     return (enum ticket_category)best;
 }
 
+/* Is the third-level name right, given the class that was guessed? */
+static bool
+guesses_topic(const struct training *training,
+              const struct trained *trained,
+              size_t text,
+              size_t class_index)
+{
+    const struct train_label *label = &training->labels[text];
+    float logits[MODEL_TOPICS_MAX];
+    size_t best = 0;
+    size_t count = trainer_judge_topics(training->trainer, trained, text,
+                                        class_index, logits);
+
+    for (size_t k = 1; k < count; k++) {
+        best = logits[k] > logits[best] ? k : best;
+    }
+    return class_index == label->class_index && best == label->topic;
+}
+
 static void
 count_guess(const struct training *training,
+            const struct trained *trained,
             size_t text,
             const float *logits,
             struct guess_counts *counts)
 {
-    size_t label = training->labels[text];
+    size_t label = training->labels[text].class_index;
     enum ticket_category category = category_of(training, label);
     size_t best = 0;
 
@@ -330,6 +364,10 @@ count_guess(const struct training *training,
     counts->category_right +=
         category == best_category(training, logits, TICKET_CATEGORY_NONE + 1);
     counts->class_right += best == label;
+    if (training->labels[text].topic != TRAIN_TOPIC_NONE) {
+        counts->topics++;
+        counts->topic_right += guesses_topic(training, trained, text, best);
+    }
 }
 
 static double
@@ -372,7 +410,7 @@ cross_validate(const struct training *training, size_t folds, struct err *err)
         }
         for (size_t t = fold; t < training->ticket_count; t += folds) {
             trainer_judge(training->trainer, trained, t, logits, also);
-            count_guess(training, t, logits, &counts);
+            count_guess(training, trained, t, logits, &counts);
         }
         trained_free(&trained);
     }
@@ -380,22 +418,24 @@ cross_validate(const struct training *training, size_t folds, struct err *err)
         none += counts.confusion[TICKET_CATEGORY_NONE][c];
     }
     (void)printf("%zu texts, %zu folds, the model alone: macro-F1 %.2f, none "
-                 "recall %.2f, five ways %.2f, second level %.2f\n",
+                 "recall %.2f, five ways %.2f, second level %.2f, third level "
+                 "%.2f\n",
                  counts.texts, folds, macro_f1(&counts),
                  share(counts.confusion[0][0], none),
                  share(counts.category_right, counts.complaints),
-                 share(counts.class_right, counts.complaints));
+                 share(counts.class_right, counts.complaints),
+                 share(counts.topic_right, counts.topics));
     return ERR_OK;
 }
 
 /* ----------------------------------------------------------------- writing */
 
 static void
-put_hundredths(struct buf *out, int32_t value)
+put_hundredths(struct buf *out, char before, int32_t value)
 {
     int32_t size = value < 0 ? -value : value;
 
-    buf_put_char(out, '\t');
+    buf_put_char(out, before);
     if (value == 0) {
         buf_put_char(out, '0');
     } else {
@@ -404,11 +444,71 @@ put_hundredths(struct buf *out, int32_t value)
     }
 }
 
+/* The last part of the code of a third-level name. */
+static void
+put_topic_name(const struct training *training,
+               int32_t class_row,
+               size_t index,
+               struct buf *out)
+{
+    const struct taxonomy *taxonomy = training->taxonomy;
+    struct span code =
+        taxonomy_row(taxonomy, taxonomy_topic_row(taxonomy, class_row, index))
+            ->code;
+    size_t parent = taxonomy_row(taxonomy, class_row)->code.bytes;
+
+    buf_printf(out, " %.*s", (int)(code.bytes - parent - 1),
+               code.data + parent + 1);
+}
+
+/* The column `topics` of a feature, of the bias when it is SIZE_MAX; rows[] are
+ * the next ones of each class. */
+static void
+put_topics(const struct training *training,
+           const struct trained *trained,
+           size_t feature,
+           size_t rows[SCORING_CLASSES_MAX],
+           struct buf *out)
+{
+    const char *before = "\t";
+
+    for (size_t c = 0; c + 1 < training->class_count; c++) {
+        const struct trained_topics *topics = &trained->topics[c];
+        int32_t class_row = taxonomy_class_row(training->taxonomy, c);
+        bool is_bias = feature == SIZE_MAX;
+
+        if (topics->topic_count == 0 ||
+            (!is_bias && (rows[c] == topics->row_count ||
+                          topics->features[rows[c]] != feature))) {
+            continue;
+        }
+        buf_printf(
+            out, "%s%.*s", before,
+            SPAN_ARGS(taxonomy_row(training->taxonomy, class_row)->code));
+        for (size_t k = 0; k < topics->topic_count; k++) {
+            if (is_bias) {
+                put_topic_name(training, class_row, k, out);
+            }
+            put_hundredths(
+                out, is_bias ? '=' : ' ',
+                is_bias ? topics->bias[k]
+                        : topics->weights[rows[c] * topics->topic_count + k]);
+        }
+        rows[c] += is_bias ? 0 : 1;
+        before = ";";
+    }
+    if (*before == '\t') {
+        buf_put_char(out, '\t');
+    }
+}
+
 static void
 put_model(const struct training *training,
           const struct trained *trained,
           struct buf *out)
 {
+    size_t rows[SCORING_CLASSES_MAX] = {0};
+
     buf_printf(
         out,
         "# 词组模型：suqiu train --corpus 的结果，不手改。The linear "
@@ -432,13 +532,14 @@ put_model(const struct training *training,
         buf_printf(out, "\talso.%s",
                    ticket_category_wire((enum ticket_category)c));
     }
-    buf_put_text(out, "\n(bias)");
+    buf_put_text(out, "\ttopics\n(bias)");
     for (size_t c = 0; c < training->class_count; c++) {
-        put_hundredths(out, trained->bias[c]);
+        put_hundredths(out, '\t', trained->bias[c]);
     }
     for (size_t c = 0; c < MODEL_ALSO_COUNT; c++) {
-        put_hundredths(out, trained->also_bias[c]);
+        put_hundredths(out, '\t', trained->also_bias[c]);
     }
+    put_topics(training, trained, SIZE_MAX, rows, out);
     buf_put_char(out, '\n');
     for (size_t f = 0; f < trained->feature_count; f++) {
         char name[MODEL_NGRAM_BYTES];
@@ -446,12 +547,13 @@ put_model(const struct training *training,
         model_ngram_name(trained->keys[f], name);
         buf_put_text(out, name);
         for (size_t c = 0; c < training->class_count; c++) {
-            put_hundredths(out,
+            put_hundredths(out, '\t',
                            trained->weights[f * training->class_count + c]);
         }
         for (size_t c = 0; c < MODEL_ALSO_COUNT; c++) {
-            put_hundredths(out, trained->also[f * MODEL_ALSO_COUNT + c]);
+            put_hundredths(out, '\t', trained->also[f * MODEL_ALSO_COUNT + c]);
         }
+        put_topics(training, trained, f, rows, out);
         buf_put_char(out, '\n');
     }
 }
@@ -530,7 +632,7 @@ read_flags(int argc,
     }
     if (!read_number(train_restraint, 1e-6, 1e6, &options->restraint)) {
         return err_set(err, ERR_USAGE,
-                       "--restraint is a number above 0, such as 0.1");
+                       "--restraint is a number above 0, such as 0.3");
     }
     if (!read_number(train_also_restraint, 1e-6, 1e6,
                      &options->also_restraint)) {
@@ -560,8 +662,15 @@ run_training(struct training *training,
              size_t folds,
              struct err *err)
 {
-    enum err_code code =
-        trainer_new(training->class_count, &training->trainer, err);
+    size_t topic_counts[SCORING_CLASSES_MAX] = {0};
+    enum err_code code;
+
+    for (size_t c = 0; c + 1 < training->class_count; c++) {
+        topic_counts[c] = taxonomy_topic_count(
+            training->taxonomy, taxonomy_class_row(training->taxonomy, c));
+    }
+    code = trainer_new(training->class_count, topic_counts, &training->trainer,
+                       err);
 
     training->clean = malloc(sizeof(*training->clean));
     if (code == ERR_OK && training->clean == NULL) {

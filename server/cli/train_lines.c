@@ -8,6 +8,7 @@
 struct line {
     struct span text;
     size_t class_index;
+    int32_t topic; /* row of the taxonomy, or TAXONOMY_NONE */
 };
 
 struct train_lines {
@@ -53,6 +54,33 @@ train_lines_are_in(const struct table *table)
            table_column(table, "filler") != SIZE_MAX;
 }
 
+/* The third-level name of a line of class `label`; what kind of none it is,
+ * if it is, does not matter here. */
+static enum err_code
+read_topic(const struct table *table,
+           size_t row,
+           const struct taxonomy *taxonomy,
+           int32_t label,
+           int32_t *topic,
+           struct err *err)
+{
+    size_t column = table_column(table, "topic");
+    struct span name =
+        column == SIZE_MAX ? span_of("-") : table_cell(table, row, column);
+
+    *topic = TAXONOMY_NONE;
+    if (label == TAXONOMY_NONE || span_is(name, "-")) {
+        return ERR_OK;
+    }
+    *topic = taxonomy_topic(taxonomy, label, name);
+    if (*topic == TAXONOMY_NONE) {
+        return table_error(table, row, column, ERR_BAD_TABLE, err,
+                           "'%.*s' is no third-level name of this class",
+                           SPAN_ARGS(name));
+    }
+    return ERR_OK;
+}
+
 static enum err_code
 add_line(struct train_lines *lines,
          const struct table *table,
@@ -65,6 +93,7 @@ add_line(struct train_lines *lines,
     struct span text = table_cell(table, row, columns[1]);
     int32_t label = taxonomy_subcategory(taxonomy, name);
     size_t class_index = taxonomy_class_count(taxonomy);
+    int32_t topic;
 
     if (label != TAXONOMY_NONE) {
         class_index = (size_t)taxonomy_row(taxonomy, label)->class_index;
@@ -81,7 +110,10 @@ add_line(struct train_lines *lines,
         return err_set(err, ERR_TOO_LONG, "%s: more than %d lines",
                        table_name(table), TRAIN_LINES_MAX);
     }
-    lines->lines[lines->line_count++] = (struct line){text, class_index};
+    if (read_topic(table, row, taxonomy, label, &topic, err) != ERR_OK) {
+        return err->code;
+    }
+    lines->lines[lines->line_count++] = (struct line){text, class_index, topic};
     return ERR_OK;
 }
 
@@ -133,6 +165,12 @@ size_t
 train_lines_class(const struct train_lines *lines, size_t line)
 {
     return lines->lines[line].class_index;
+}
+
+int32_t
+train_lines_topic(const struct train_lines *lines, size_t line)
+{
+    return lines->lines[line].topic;
 }
 
 /* --------------------------------------------------------------- composing */

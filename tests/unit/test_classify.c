@@ -299,6 +299,50 @@ the_model_says_what_else_is_complained_of(void **state)
     judge_release(&other);
 }
 
+#define MODEL_HEADER_TOPICS                                                    \
+    "ngram\tservice.conduct\tservice.channel\tbusiness.connection\t"           \
+    "business.change\tbusiness.reading\tbusiness.tariff\t"                     \
+    "business.metering\tbusiness.fee\toutage.switching\toutage.repair\t"       \
+    "quality.voltage\tquality.frequency\tquality.reliability\t"                \
+    "grid.facility\tgrid.works\tnone\ttopics\n"
+
+/* Four points of a rule for the first name weigh two logits here. */
+static void
+rules_and_the_model_name_the_third_level_together(void **state)
+{
+    struct judge other;
+    struct verdict verdict;
+
+    (void)state;
+    judge_init(&other);
+    judge_add(&other, "rules/test.csv",
+              RULE_HEADER
+              "o.late,outage,抢修服务,抢修超时限,没人来,,,text,4,,a,b\n"
+              "o.crew,outage,抢修服务,,抢修,,,text,4,,a,b\n");
+    judge_add(&other, "words.csv", "name,words,note\n");
+    judge_add(&other, "scoring.csv", SCORING "topic_point,0.5,\n");
+    judge_add(&other, "model.tsv",
+              MODEL_HEADER_TOPICS
+              "(bias)\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t"
+              "outage.repair overtime=0 quality=0.20 attitude=0 standard=0\n"
+              "骂\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t"
+              "outage.repair 0 0 1.00 0\n"
+              "吼\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t0\t"
+              "outage.repair 0 0 0 0.50\n");
+    judge_build(&other);
+    /* No rule names a third level: the model alone does. */
+    judge_text(&other, "抢修", TICKET_TYPE_COMPLAINT, &verdict);
+    assert_true(span_is(judge_name(&other, verdict.topic), "抢修质量"));
+    judge_text(&other, "抢修的骂", TICKET_TYPE_COMPLAINT, &verdict);
+    assert_true(span_is(judge_name(&other, verdict.topic), "抢修人员服务态度"));
+    /* 8 times 0.5 over the root of 8 is less than the rule's 2, 1 is more. */
+    judge_text(&other, "吼，抢修没人来", TICKET_TYPE_COMPLAINT, &verdict);
+    assert_true(span_is(judge_name(&other, verdict.topic), "抢修超时限"));
+    judge_text(&other, "骂，抢修没人来", TICKET_TYPE_COMPLAINT, &verdict);
+    assert_true(span_is(judge_name(&other, verdict.topic), "抢修人员服务态度"));
+    judge_release(&other);
+}
+
 int
 main(void)
 {
@@ -317,6 +361,7 @@ main(void)
             the_same_ticket_gives_the_same_verdict_after_any_other),
         cmocka_unit_test(the_model_speaks_where_rules_are_silent),
         cmocka_unit_test(the_model_says_what_else_is_complained_of),
+        cmocka_unit_test(rules_and_the_model_name_the_third_level_together),
     };
 
     return cmocka_run_group_tests(tests, load, unload);

@@ -16,11 +16,19 @@
 #define CATEGORIES                                                             \
     "code,chinese,english,group,scored,version,valid_from\n"                   \
     "service,服务投诉,S,,no,,\nservice.conduct,服务行为,C,,no,,\n"     \
-    "outage,停送电投诉,O,,no,,\noutage.repair,抢修服务,R,,no,,\n"
+    "outage,停送电投诉,O,,no,,\noutage.repair,抢修服务,R,,no,,\n"     \
+    "outage.repair.late,抢修超时限,L,,no,,\n"                             \
+    "outage.repair.manner,抢修人员服务态度,M,,no,,\n"
 #define HEADER "ngram\tservice.conduct\toutage.repair\tnone\n"
 #define HEADER_ALSO                                                            \
     "ngram\tservice.conduct\toutage.repair\tnone\talso.service\t"              \
     "also.business\talso.outage\talso.quality\talso.grid\n"
+
+#define HEADER_ALL                                                             \
+    "ngram\tservice.conduct\toutage.repair\tnone\talso.service\t"              \
+    "also.business\talso.outage\talso.quality\talso.grid\ttopics\n"
+#define BIAS "(bias)\t0\t0\t0\toutage.repair late=0 manner=0\n"
+#define HEADER_TOPICS "ngram\tservice.conduct\toutage.repair\tnone\ttopics\n"
 
 static float also[MODEL_ALSO_COUNT]; /* where nobody looks */
 static struct model_reading reading;
@@ -156,15 +164,19 @@ logits_are_bias_plus_weights_over_the_root_of_known_ngrams(void **state)
     float logits[SCORING_CLASSES_MAX];
 
     (void)state;
-    /* Both known n-grams are among the first letters and count four times. */
+    /* Both known n-grams end with one of the first letters: eight times. */
     model_score(model, cleaned("停电"), &reading, logits, also);
-    assert_true(fabsf(logits[0] - (0.5F - 4 * 0.3F / sqrtf(8.0F))) < 1e-5F);
-    assert_true(fabsf(logits[1] - (-0.5F + 4 * 6.0F / sqrtf(8.0F))) < 1e-5F);
-    assert_true(fabsf(logits[2] - (-4 * 1.0F / sqrtf(8.0F))) < 1e-5F);
+    assert_true(fabsf(logits[0] - (0.5F - 8 * 0.3F / sqrtf(16.0F))) < 1e-5F);
+    assert_true(fabsf(logits[1] - (-0.5F + 8 * 6.0F / sqrtf(16.0F))) < 1e-5F);
+    assert_true(fabsf(logits[2] - (-8 * 1.0F / sqrtf(16.0F))) < 1e-5F);
     model_score(model, cleaned("没有见过"), &reading, logits, also);
     assert_true(fabsf(logits[0] - 0.5F) < 1e-5F);
     model_free(&model);
 }
+
+/* Letters that no table knows. */
+#define TEN "甲乙丙丁戊己庚辛壬癸"
+#define FIFTY TEN TEN TEN TEN TEN
 
 static void
 what_is_said_first_counts_more(void **state)
@@ -175,31 +187,67 @@ what_is_said_first_counts_more(void **state)
     float later[SCORING_CLASSES_MAX];
 
     (void)state;
-    model_score(model, cleaned("骂，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，修"),
-                &reading, first, also);
-    model_score(model, cleaned("修，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，骂"),
-                &reading, later, also);
+    model_score(model, cleaned("骂，" FIFTY "，修"), &reading, first, also);
+    model_score(model, cleaned("修，" FIFTY "，骂"), &reading, later, also);
     assert_true(first[0] > 3.9F * first[1]);
     assert_true(later[1] > 3.9F * later[0]);
+    /* Nearer to the beginning the second one counts more. */
+    model_score(model, cleaned("骂，甲乙丙丁戊己庚辛壬癸，修"), &reading, later,
+                also);
+    assert_true(later[0] > 1.3F * later[1] && later[0] < 1.7F * later[1]);
     model_free(&model);
 }
 
 static void
+how_often_an_ngram_counts_fades_slowly(void **state)
+{
+    static const struct {
+        size_t letter;
+        uint16_t times;
+    } cases[] = {{0, 8},  {1, 8},  {2, 7},  {5, 7},  {6, 6},  {10, 6}, {11, 5},
+                 {17, 5}, {18, 4}, {27, 4}, {28, 3}, {49, 3}, {50, 2}, {59, 2}};
+    static struct model_ngram ngrams[MODEL_TEXT_NGRAMS_MAX];
+    char text[4 * 60 + 1];
+    size_t end = 0;
+    size_t count;
+
+    (void)state;
+    for (uint32_t i = 0; i < 60; i++) {
+        end += utf8_put(0x5000 + i, text + end);
+    }
+    text[end] = '\0';
+    count = model_ngrams(cleaned(text), ngrams);
+    assert_int_equal(count, 121); /* a letter, its pair; the end */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        assert_int_equal(ngrams[2 * cases[i].letter].times, cases[i].times);
+        assert_int_equal(ngrams[2 * cases[i].letter + 1].times, cases[i].times);
+    }
+}
+
+/* Forty pairs that no text has twice, all as strong as can be. */
+static void
 many_strong_weights_do_not_run_over(void **state)
 {
-    /* Eight n-grams that count four times, all as strong as can be. */
-    struct model *model =
-        build(HEADER "(bias)\t0\t0\t0\n甲\t10.00\t-10.00\t0\n"
-                     "|甲\t10.00\t-10.00\t0\n甲乙\t10.00\t-10.00\t0\n"
-                     "乙\t10.00\t-10.00\t0\n乙丙\t10.00\t-10.00\t0\n"
-                     "丙\t10.00\t-10.00\t0\n丙丁\t10.00\t-10.00\t0\n"
-                     "丁\t10.00\t-10.00\t0\n丁|\t10.00\t-10.00\t0\n");
+    static char table[8192];
+    static char text[1024] = FIFTY;
+    size_t at = (size_t)sprintf(table, HEADER "(bias)\t0\t0\t0\n");
+    size_t end = strlen(text);
+    struct model *model;
     float logits[SCORING_CLASSES_MAX];
 
     (void)state;
-    model_score(model, cleaned("甲乙丙丁"), &reading, logits, also);
-    assert_true(fabsf(logits[0] - 10.0F * sqrtf(36.0F)) < 0.1F);
-    assert_true(fabsf(logits[1] + 10.0F * sqrtf(36.0F)) < 0.1F);
+    for (uint32_t i = 0; i < 41; i++) {
+        char name[MODEL_NGRAM_BYTES];
+
+        model_ngram_name(0x5000 + i, name);
+        end += (size_t)sprintf(text + end, "%s", name);
+        model_ngram_name((0x5000 + i) << 16 | (0x5001 + i), name);
+        at += (size_t)sprintf(table + at, "%s\t10.00\t-10.00\t0\n", name);
+    }
+    model = build(table);
+    model_score(model, cleaned(text), &reading, logits, also);
+    assert_true(fabsf(logits[0] - 10.0F * 2 * 40 / sqrtf(80.0F)) < 0.1F);
+    assert_true(fabsf(logits[1] + 10.0F * 2 * 40 / sqrtf(80.0F)) < 0.1F);
     model_free(&model);
 }
 
@@ -240,6 +288,26 @@ a_category_besides_counts_ngrams_once_anywhere(void **state)
     model_free(&model);
     model = build(HEADER "骂\t0\t0\t0\n");
     assert_false(model_knows_also(model));
+    model_free(&model);
+}
+
+static void
+third_level_names_have_weights_of_their_own(void **state)
+{
+    struct model *model = build(
+        HEADER_TOPICS "(bias)\t0\t0\t0\toutage.repair late=0.25 manner=-0.25\n"
+                      "骂\t0\t0\t0\toutage.repair -1.00 3.00\n"
+                      "停\t0\t0\t0\t\n");
+    float logits[SCORING_CLASSES_MAX];
+    float topics[MODEL_TOPICS_MAX];
+
+    (void)state;
+    model_score(model, cleaned("骂，停，" FIFTY "骂"), &reading, logits, also);
+    /* 骂 counts eight times, 停 too, for no name. */
+    assert_int_equal(model_topics(model, &reading, 1, topics), 2);
+    assert_true(fabsf(topics[0] - (0.25F - 8.0F / sqrtf(16.0F))) < 1e-5F);
+    assert_true(fabsf(topics[1] - (-0.25F + 24.0F / sqrtf(16.0F))) < 1e-5F);
+    assert_int_equal(model_topics(model, &reading, 0, topics), 0);
     model_free(&model);
 }
 
@@ -299,26 +367,62 @@ a_wrong_table_is_refused_with_its_line(void **state)
             "train the model again");
     refused(HEADER_ALSO "停\t0\t0\t0\t0\t0\t0\t0\tmore\n", "more");
     refused(HEADER "停\t0\t10.01\t0\n", "10.01");
+    refused(HEADER_TOPICS BIAS "停\t0\t0\t0\toutage.repair 1.00\n",
+            "one weight for each");
+    refused(HEADER_TOPICS BIAS "停\t0\t0\t0\toutage.repair 1.00 2.00 3.00\n",
+            "one weight for each");
+    refused(HEADER_TOPICS BIAS "停\t0\t0\t0\toutage.repair 1.00 2.00;"
+                               "outage.repair 1.00 2.00\n",
+            "one weight for each");
+    refused(HEADER_TOPICS BIAS "停\t0\t0\t0\toutage.nothing 1.00 2.00\n",
+            "line 3");
+    refused(HEADER_TOPICS BIAS "停\t0\t0\t0\toutage.repair 1.00 more\n",
+            "more");
+    refused(HEADER_TOPICS BIAS "停\t0\t0\t0\toutage.repair 1.00 10.01\n",
+            "10.01");
+    refused(HEADER_TOPICS "停\t0\t0\t0\toutage.repair 1.00 2.00\n", "line 2");
+    /* The names of categories.csv have changed places, or one is new. */
+    refused(HEADER_TOPICS
+            "(bias)\t0\t0\t0\toutage.repair manner=1.00 late=2.00\n",
+            "in their order");
+    refused(HEADER_TOPICS "(bias)\t0\t0\t0\toutage.repair late=1.00\n",
+            "train the model again");
+    refused(HEADER_TOPICS BIAS BIAS, "line 3");
     assert_int_equal(model_build(NULL, 0, taxonomy, &model, &err), ERR_OK);
     assert_null(model);
 }
 
 /* ---------------------------------------------------------------- training */
 
-enum { also_known = 5 }; /* service and outage */
+enum { also_known = 5, UNTOLD = -1 }; /* service and outage */
+
+static const size_t topic_counts[] = {0, 2, 0};
 
 static const struct {
     const char *text;
     size_t class_index;
     uint32_t also;
+    int topic; /* of 抢修服务; UNTOLD: nobody said which */
 } lessons[] = {
-    {"营业员骂人", 0, 0},     {"客服态度差还骂我", 0, 0},
-    {"窗口的人骂老人", 0, 0}, {"骂人，又停电没人来", 0, 4},
-    {"抢修没人来", 1, 0},     {"报修三小时没人来", 1, 0},
-    {"修电的没来没来", 1, 0}, {"没人来，来了还骂人", 1, 1},
-    {"请问电价多少", 2, 0},   {"咨询过户材料", 2, 0},
-    {"请问9点上班吗", 2, 0},
+    {"营业员骂人", 0, 0, UNTOLD},     {"客服态度差还骂我", 0, 0, UNTOLD},
+    {"窗口的人骂老人", 0, 0, UNTOLD}, {"骂人，又停电没人来", 0, 4, UNTOLD},
+    {"抢修没人来", 1, 0, UNTOLD},     {"报修三小时没人来", 1, 0, 0},
+    {"修电的没来没来", 1, 0, 0},      {"没人来，来了还骂人", 1, 1, 1},
+    {"请问电价多少", 2, 0, UNTOLD},   {"咨询过户材料", 2, 0, UNTOLD},
+    {"请问9点上班吗", 2, 0, UNTOLD},
 };
+
+/* The label of a text of which only the class is known; one at a time. */
+static const struct train_label *
+told(size_t class_index, double weight)
+{
+    static struct train_label label;
+
+    label = (struct train_label){.class_index = class_index,
+                                 .topic = TRAIN_TOPIC_NONE,
+                                 .weight = weight};
+    return &label;
+}
 
 static struct trainer *
 taught(void)
@@ -326,10 +430,15 @@ taught(void)
     struct trainer *trainer = NULL;
     struct err err = {0};
 
-    assert_int_equal(trainer_new(3, &trainer, &err), ERR_OK);
+    assert_int_equal(trainer_new(3, topic_counts, &trainer, &err), ERR_OK);
     for (size_t i = 0; i < sizeof(lessons) / sizeof(*lessons); i++) {
-        struct train_label label = {lessons[i].class_index, 1.0,
-                                    lessons[i].also, also_known};
+        struct train_label label = {.class_index = lessons[i].class_index,
+                                    .topic = lessons[i].topic == UNTOLD
+                                                 ? TRAIN_TOPIC_NONE
+                                                 : (size_t)lessons[i].topic,
+                                    .weight = 1.0,
+                                    .also = lessons[i].also,
+                                    .also_known = also_known};
 
         assert_int_equal(
             trainer_add(trainer, cleaned(lessons[i].text), &label, &err),
@@ -379,20 +488,19 @@ what_was_taught_is_known(void **state)
 static void
 what_was_said_first_is_learned(void **state)
 {
-    static const char *const texts[] = {
-        "骂了，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，修了",
-        "修了，甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳，骂了", "天地玄黄", "宇宙洪荒"};
+    static const char *const texts[] = {"骂了，" FIFTY "，修了",
+                                        "修了，" FIFTY "，骂了", "天地玄黄",
+                                        "宇宙洪荒"};
     struct trainer *trainer = NULL;
     struct trained *trained;
     struct err err = {0};
 
     (void)state;
-    assert_int_equal(trainer_new(2, &trainer, &err), ERR_OK);
+    assert_int_equal(trainer_new(2, topic_counts, &trainer, &err), ERR_OK);
     for (size_t i = 0; i < 4; i++) {
-        assert_int_equal(trainer_add(trainer, cleaned(texts[i]),
-                                     &(struct train_label){i % 2, 1.0, 0, 0},
-                                     &err),
-                         ERR_OK);
+        assert_int_equal(
+            trainer_add(trainer, cleaned(texts[i]), told(i % 2, 1.0), &err),
+            ERR_OK);
     }
     trained = fitted(trainer, 0.001, 1);
     for (size_t i = 0; i < 2; i++) {
@@ -422,6 +530,34 @@ what_is_complained_of_besides_is_known(void **state)
         /* Nobody said whether quality was complained of. */
         assert_true(fabsf(besides[3]) < 1e-6F);
     }
+    trained_free(&trained);
+    trainer_free(&trainer);
+}
+
+static void
+third_level_names_are_learned_from_their_class_alone(void **state)
+{
+    struct trainer *trainer = taught();
+    struct trained *trained = fitted(trainer, 0.05, 1);
+    float topics[MODEL_TOPICS_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < trainer_text_count(trainer); i++) {
+        if (lessons[i].topic != UNTOLD) {
+            assert_int_equal(
+                trainer_judge_topics(trainer, trained, i, 1, topics), 2);
+            assert_int_equal(topics[1] > topics[0], lessons[i].topic == 1);
+        }
+    }
+    /* 抢 and 修 of a text without a name, 请 of another class: no weight. */
+    assert_true(trained->topics[1].row_count < trained->feature_count);
+    for (size_t i = 0; i < trained->topics[1].row_count; i++) {
+        uint32_t key = trained->keys[trained->topics[1].features[i]];
+
+        assert_int_not_equal(key, 0x62A2); /* 抢 */
+        assert_int_not_equal(key, 0x8BF7); /* 请 */
+    }
+    assert_int_equal(trainer_judge_topics(trainer, trained, 0, 0, topics), 0);
     trained_free(&trained);
     trainer_free(&trainer);
 }
@@ -480,10 +616,13 @@ the_table_judges_as_the_trainer_did(void **state)
     struct trained *trained = fitted(trainer, 0.05, 1);
     static char table[64 * 1024];
     struct model *model;
-    size_t at = (size_t)sprintf(table, "%s", HEADER_ALSO);
+    const struct trained_topics *topics = &trained->topics[1];
+    size_t row = 0;
+    size_t at = (size_t)sprintf(table, "%s", HEADER_ALL);
 
     (void)state;
-    for (size_t f = 0; f <= trained->feature_count; f++) {
+    for (size_t n = 0; n <= trained->feature_count; n++) {
+        size_t f = n > 0 ? n - 1 : trained->feature_count; /* bias first */
         char name[MODEL_NGRAM_BYTES] = "";
 
         if (f < trained->feature_count) {
@@ -505,6 +644,17 @@ the_table_judges_as_the_trainer_did(void **state)
                                        : trained->also_bias[c]) /
                                       100.0);
         }
+        at += (size_t)sprintf(table + at, "\t");
+        if (f == trained->feature_count) {
+            at += (size_t)sprintf(
+                table + at, "outage.repair late=%.2f manner=%.2f",
+                topics->bias[0] / 100.0, topics->bias[1] / 100.0);
+        } else if (row < topics->row_count && topics->features[row] == f) {
+            at += (size_t)sprintf(table + at, "outage.repair %.2f %.2f",
+                                  topics->weights[2 * row] / 100.0,
+                                  topics->weights[2 * row + 1] / 100.0);
+            row++;
+        }
         at += (size_t)sprintf(table + at, "\n");
     }
     model = build(table);
@@ -512,6 +662,8 @@ the_table_judges_as_the_trainer_did(void **state)
         float by_trainer[3];
         float by_model[SCORING_CLASSES_MAX];
         float also_trainer[MODEL_ALSO_COUNT];
+        float topics_trainer[MODEL_TOPICS_MAX];
+        float topics_model[MODEL_TOPICS_MAX];
 
         trainer_judge(trainer, trained, i, by_trainer, also_trainer);
         model_score(model, cleaned(lessons[i].text), &reading, by_model, also);
@@ -520,6 +672,12 @@ the_table_judges_as_the_trainer_did(void **state)
         }
         for (size_t c = 0; c < MODEL_ALSO_COUNT; c++) {
             assert_true(fabsf(also_trainer[c] - also[c]) < 1e-3F);
+        }
+        assert_int_equal(
+            trainer_judge_topics(trainer, trained, i, 1, topics_trainer), 2);
+        assert_int_equal(model_topics(model, &reading, 1, topics_model), 2);
+        for (size_t k = 0; k < 2; k++) {
+            assert_true(fabsf(topics_trainer[k] - topics_model[k]) < 1e-3F);
         }
     }
     model_free(&model);
@@ -536,15 +694,12 @@ a_fold_is_not_learned_from_but_an_aid_is(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_int_equal(trainer_new(2, &trainer, &err), ERR_OK);
-    assert_int_equal(trainer_add(trainer, cleaned("甲"),
-                                 &(struct train_label){0, 1.0, 0, 0}, &err),
+    assert_int_equal(trainer_new(2, topic_counts, &trainer, &err), ERR_OK);
+    assert_int_equal(trainer_add(trainer, cleaned("甲"), told(0, 1.0), &err),
                      ERR_OK);
-    assert_int_equal(trainer_add(trainer, cleaned("乙"),
-                                 &(struct train_label){1, 1.0, 0, 0}, &err),
+    assert_int_equal(trainer_add(trainer, cleaned("乙"), told(1, 1.0), &err),
                      ERR_OK);
-    assert_int_equal(trainer_add(trainer, cleaned("丙"),
-                                 &(struct train_label){0, 0.5, 0, 0}, &err),
+    assert_int_equal(trainer_add(trainer, cleaned("丙"), told(0, 0.5), &err),
                      ERR_OK);
     assert_int_equal(trainer_fit(trainer, &options, 0, 2, &trained, &err),
                      ERR_OK);
@@ -573,12 +728,15 @@ main(void)
         cmocka_unit_test(
             logits_are_bias_plus_weights_over_the_root_of_known_ngrams),
         cmocka_unit_test(what_is_said_first_counts_more),
+        cmocka_unit_test(how_often_an_ngram_counts_fades_slowly),
         cmocka_unit_test(many_strong_weights_do_not_run_over),
+        cmocka_unit_test(third_level_names_have_weights_of_their_own),
         cmocka_unit_test(reasons_are_the_ngrams_that_speak_loudest),
         cmocka_unit_test(a_wrong_table_is_refused_with_its_line),
         cmocka_unit_test(what_was_taught_is_known),
         cmocka_unit_test(what_was_said_first_is_learned),
         cmocka_unit_test(what_is_complained_of_besides_is_known),
+        cmocka_unit_test(third_level_names_are_learned_from_their_class_alone),
         cmocka_unit_test(a_category_besides_counts_ngrams_once_anywhere),
         cmocka_unit_test(the_same_texts_give_the_same_weights),
         cmocka_unit_test(

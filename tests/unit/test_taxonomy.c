@@ -94,6 +94,30 @@ one_name_below_two_subcategories_is_two_topics(void **state)
 }
 
 static void
+topics_are_counted_in_the_order_of_the_table(void **state)
+{
+    int32_t metering = taxonomy_subcategory(taxonomy, SPAN_LITERAL("电能计量"));
+    size_t count = taxonomy_topic_count(taxonomy, metering);
+    int32_t before = metering;
+
+    (void)state;
+    assert_int_equal(count, 4);
+    for (size_t i = 0; i < count; i++) {
+        int32_t row = taxonomy_topic_row(taxonomy, metering, i);
+
+        assert_true(row > before);
+        assert_int_equal(taxonomy_row(taxonomy, row)->parent, metering);
+        assert_int_equal(taxonomy_topic_index(taxonomy, row), i);
+        before = row;
+    }
+    assert_int_equal(taxonomy_topic_row(taxonomy, metering, count),
+                     TAXONOMY_NONE);
+    assert_int_equal(taxonomy_topic_count(taxonomy, TAXONOMY_NONE), 0);
+    assert_int_equal(taxonomy_topic_row(taxonomy, TAXONOMY_NONE, 0),
+                     TAXONOMY_NONE);
+}
+
+static void
 every_code_begins_with_its_parents_code(void **state)
 {
     (void)state;
@@ -150,6 +174,7 @@ main(void)
         cmocka_unit_test(the_shipped_table_has_fifteen_second_level_names),
         cmocka_unit_test(a_row_is_found_by_its_name_and_by_its_code),
         cmocka_unit_test(one_name_below_two_subcategories_is_two_topics),
+        cmocka_unit_test(topics_are_counted_in_the_order_of_the_table),
         cmocka_unit_test(every_code_begins_with_its_parents_code),
         cmocka_unit_test(a_wrong_table_is_refused_with_its_line),
     };

@@ -13,10 +13,11 @@
 #define CATEGORIES                                                             \
     "code,chinese,english,group,scored,version,valid_from\n"                   \
     "service,服务投诉,S,,no,,\nservice.conduct,服务行为,C,,no,,\n"     \
-    "outage,停送电投诉,O,,no,,\noutage.repair,抢修服务,R,,no,,\n"
+    "outage,停送电投诉,O,,no,,\noutage.repair,抢修服务,R,,no,,\n"     \
+    "outage.repair.late,抢修超时限,L,,no,,\n"
 #define LINES                                                                  \
     "class\ttopic\ttext\nservice.conduct\t-\t营业员骂人\n"                \
-    "outage.repair\t-\t抢修没人来\nnone\tinquiry\t问个电价\n"
+    "outage.repair\toutage.repair.late\t抢修没人来\nnone\tinquiry\t问个电价\n"
 #define FILLERS "filler\n你好啊\n说完了\n我是老王\n"
 
 static struct taxonomy *taxonomy;
@@ -98,6 +99,20 @@ a_line_keeps_its_class(void **state)
 }
 
 static void
+a_line_keeps_its_topic(void **state)
+{
+    int32_t topic = train_lines_topic(lines, 1);
+
+    (void)state;
+    assert_int_equal(train_lines_topic(lines, 0), TAXONOMY_NONE);
+    assert_true(
+        topic != TAXONOMY_NONE &&
+        span_is(taxonomy_row(taxonomy, topic)->code, "outage.repair.late"));
+    /* What kind of none it is, is no third-level name. */
+    assert_int_equal(train_lines_topic(lines, 2), TAXONOMY_NONE);
+}
+
+static void
 the_line_stands_between_fillers(void **state)
 {
     size_t with_fillers = 0;
@@ -150,6 +165,8 @@ a_wrong_line_is_refused_with_its_place(void **state)
     } cases[] = {
         {"class\ttopic\ttext\nservice.nothing\t-\t骂人\n", "service.nothing"},
         {"class\ttopic\ttext\nnone\t-\t好\nnone\t-\t\n", "line 3"},
+        {"class\ttopic\ttext\nservice.conduct\toutage.repair.late\t骂人\n",
+         "outage.repair.late"},
         {"class\ttopic\nnone\t-\n", "text"},
     };
 
@@ -176,6 +193,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_and_fillers_are_known_by_their_columns),
         cmocka_unit_test(a_line_keeps_its_class),
+        cmocka_unit_test(a_line_keeps_its_topic),
         cmocka_unit_test(the_line_stands_between_fillers),
         cmocka_unit_test(the_same_line_and_round_give_the_same_ticket),
         cmocka_unit_test(a_wrong_line_is_refused_with_its_place),
