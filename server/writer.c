@@ -233,9 +233,9 @@ use_edition(struct writer *writer, struct edition *edition)
     writer->edition = edition;
 }
 
-/* One transaction for batch_count batches of one edition (0: only the clocks).
- */
-static void
+/* One transaction for batch_count batches of one edition (0: only the clocks),
+ * or for the first of them when the ledger is full; how many. */
+static size_t
 commit_group(struct writer *writer,
              struct batch **batches,
              size_t batch_count,
@@ -249,6 +249,10 @@ commit_group(struct writer *writer,
                             : rulebook_hold(writer->options.rulebook));
     if (ledger_begin(writer->ledger, clock_now_us(), err) == ERR_OK) {
         for (size_t i = 0; i < batch_count && err->code == ERR_OK; i++) {
+            if (i > 0 && ledger_is_full(writer->ledger)) {
+                batch_count = i;
+                break;
+            }
             records += batches[i]->item_count;
             (void)!put_batch(writer, batches[i], err);
         }
@@ -263,6 +267,7 @@ commit_group(struct writer *writer,
         stop_for_good(writer, err);
     }
     look_at_clocks_next(writer, err);
+    return batch_count;
 }
 
 static bool
@@ -302,7 +307,7 @@ commit_and_hand_back(struct writer *writer, size_t batch_count)
                           "the store failed; the server is stopping");
         } else if (err_code_kind(err.code) != ERR_KIND_NO_ROOM) {
             err = (struct err){0};
-            commit_group(writer, group + from, to - from, &err);
+            to = from + commit_group(writer, group + from, to - from, &err);
         }
         for (; from < to; from++) {
             if (must_wait(writer, group[from], &err)) {

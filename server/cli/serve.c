@@ -359,7 +359,7 @@ open_ledger(struct server *server, struct err *err)
     struct writer_options writer_options = {
         .rulebook = server->rulebook,
         .queue_batches_max = server->config.queue_batches_max,
-        .group_records_max = server->config.batch_records_max * 4,
+        .group_records_max = server->config.batch_records_max * 16,
         .on_fatal = on_fatal,
         .fatal_data = server};
 

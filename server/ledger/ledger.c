@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 enum {
+    LEDGER_OLD_TICKETS_MAX =
+        16384,       /* in one batch, and one put of records more */
     PAIR_BYTES = 16, /* a hash, a number */
     PAIRS_AHEAD = 16,
     LEDGER_ARENA_BYTES = 1 << 20,
@@ -344,6 +346,12 @@ put_meta(struct ledger *ledger, struct err *err)
     (void)store_put(ledger->store, ledger->txn, STORE_META,
                     SPAN_LITERAL("totals"),
                     (struct span){(char *)room, byte_writer_used(&w)}, 0, err);
+}
+
+bool
+ledger_is_full(const struct ledger *ledger)
+{
+    return ledger->old_tickets >= LEDGER_OLD_TICKETS_MAX;
 }
 
 enum err_code

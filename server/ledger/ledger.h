@@ -263,6 +263,13 @@ enum err_code ledger_put_rule_hits(struct ledger *ledger,
 const struct dictionary *ledger_dictionary(const struct ledger *ledger);
 
 /*
+ * Is the batch as large as one transaction should be? Records of new tickets go
+ * to the end of each list; a ticket of an earlier batch lies anywhere and costs
+ * a page of states and some of clocks, and LMDB keeps at most 131,071 dirty ones.
+ */
+bool ledger_is_full(const struct ledger *ledger);
+
+/*
  * Make the batch durable. After any error the batch is gone (as after
  * ledger_abort). An IO error leaves it unknown whether the data reached the
  * disk: close everything and start again.

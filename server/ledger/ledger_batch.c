@@ -213,6 +213,7 @@ ledger_load(struct ledger *ledger, uint64_t number, struct err *err)
         return NULL;
     }
     cached->stored = cached->state;
+    ledger->old_tickets++;
     return cached;
 }
 
@@ -344,6 +345,7 @@ ledger_forget_batch(struct ledger *ledger)
     ledger->new_ids.used = 0;
     ledger->new_keys.used = 0;
     ledger->gone_count = 0;
+    ledger->old_tickets = 0;
     ledger->leaving_count = 0;
     counter_sums_reset(ledger->sums);
     counter_sums_reset(ledger->kept);

@@ -87,6 +87,7 @@ struct ledger {
     struct counter_sums *sums;
     struct near_ticket *near;   /* [LEDGER_NEAR_ROOM] */
     struct known_id *known_ids; /* [LEDGER_IDS_ROOM], a place by the number */
+    size_t old_tickets;         /* of earlier batches, loaded for this one */
     uint64_t look;              /* number of the present look at neighbours */
     struct changes *changes;    /* borrowed; NULL: nobody asks */
 

@@ -1038,6 +1038,37 @@ an_id_of_any_length_is_found_and_none_of_a_lost_batch(void **state)
     fixture_assert_clean(&ledger);
 }
 
+static void
+a_batch_is_full_when_it_touches_many_old_tickets(void **state)
+{
+    enum { OLD_TICKETS_MAX = 16384 };
+    char id[24];
+    struct fixture_ticket ticket = complaint(id, "2018-01-02 09:00:00");
+    struct fixture_event event = {
+        .id = id, .kind = EVENT_KIND_DISPATCHED, .at = "2018-01-02 09:05:00"};
+
+    (void)state;
+    ticket.caller = NULL;
+    fixture_begin(&ledger, at("2018-01-02 09:00:00"));
+    for (int i = 0; i < OLD_TICKETS_MAX; i++) {
+        (void)snprintf(id, sizeof(id), "T%d", i);
+        assert_int_equal(fixture_put_ticket(&ledger, &ticket), LEDGER_ACCEPTED);
+    }
+    assert_false(ledger_is_full(ledger.ledger)); /* new ones lie together */
+    fixture_commit(&ledger);
+    fixture_begin(&ledger, at("2018-01-02 09:05:00"));
+    for (int i = 0; i < OLD_TICKETS_MAX; i++) {
+        assert_false(ledger_is_full(ledger.ledger));
+        (void)snprintf(id, sizeof(id), "T%d", i);
+        assert_int_equal(fixture_put_event(&ledger, &event), LEDGER_ACCEPTED);
+    }
+    assert_true(ledger_is_full(ledger.ledger));
+    fixture_commit(&ledger);
+    fixture_begin(&ledger, at("2018-01-02 09:06:00"));
+    assert_false(ledger_is_full(ledger.ledger));
+    fixture_commit(&ledger);
+}
+
 int
 main(void)
 {
@@ -1076,6 +1107,7 @@ main(void)
         CASE(a_thousand_tickets_in_one_batch_take_little_memory),
         CASE(distinct_customers_of_quality_complaints_are_counted_once),
         CASE(an_id_of_any_length_is_found_and_none_of_a_lost_batch),
+        CASE(a_batch_is_full_when_it_touches_many_old_tickets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
