@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CHANGES_MAX = 65536 /* 16 bytes each */ };
+enum { CHANGES_MAX = 1 << 20 /* 16 bytes each, touched as they come */ };
 
 struct changes;
 

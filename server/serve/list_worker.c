@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/serve/answer.h"
 #include "server/serve/http.h"
@@ -14,8 +15,8 @@ struct list_worker {
     const struct serve_context *context;
     struct background *background;
     struct gathered *gathered; /* of the thread; NULL: the scanner */
-    struct event *ev_catch_up;
-    bool catching_up; /* of the loop: a job for it is under way */
+    struct event *ev_catch_up; /* the timer of the next time */
+    int64_t took_us;           /* the last time; of the thread, then the loop */
 };
 
 enum err_code
@@ -138,6 +139,7 @@ static void
 catch_up_work(void *data)
 {
     struct list_worker *worker = data;
+    int64_t start_us = clock_mono_us();
     struct reader reader;
     struct err err = {0};
 
@@ -148,12 +150,27 @@ catch_up_work(void *data)
     if (err.code != ERR_OK) {
         log_warn("the lists cannot be read: %s", err.detail);
     }
+    worker->took_us = clock_mono_us() - start_us;
+}
+
+/* Beside a full feed there is always something to catch up with: the rest makes
+ * it a fifth of a processor at most. */
+static void
+rest(struct list_worker *worker)
+{
+    int64_t rest_us = worker->took_us * LIST_WORKER_REST_TIMES;
+    struct timeval wait = {LIST_WORKER_CATCH_UP_S, 0};
+
+    if (rest_us > LIST_WORKER_CATCH_UP_S * US_PER_SECOND) {
+        wait.tv_sec = (time_t)(rest_us / US_PER_SECOND);
+    }
+    (void)event_add(worker->ev_catch_up, &wait);
 }
 
 static void
 catch_up_done(void *data)
 {
-    ((struct list_worker *)data)->catching_up = false;
+    rest(data);
 }
 
 static void
@@ -163,16 +180,15 @@ catch_up_cb(evutil_socket_t fd, short what, void *data)
 
     (void)fd;
     (void)what;
-    if (!worker->catching_up) {
-        worker->catching_up = background_try(worker->background, catch_up_work,
-                                             catch_up_done, worker);
+    if (!background_try(worker->background, catch_up_work, catch_up_done,
+                        worker)) {
+        rest(worker); /* the lists that are asked for catch up themselves */
     }
 }
 
 static enum err_code
 begin_gathering(struct list_worker *worker, struct err *err)
 {
-    const struct timeval every = {LIST_WORKER_CATCH_UP_S, 0};
     const struct serve_context *context = worker->context;
 
     worker->gathered = gathered_new(context->changes, GATHERED_PLACES_MAX);
@@ -182,10 +198,8 @@ begin_gathering(struct list_worker *worker, struct err *err)
     if (context->changes == NULL) {
         return ERR_OK; /* every look reads everything: only when asked */
     }
-    worker->ev_catch_up =
-        event_new(context->base, -1, EV_PERSIST, catch_up_cb, worker);
-    if (worker->ev_catch_up == NULL ||
-        event_add(worker->ev_catch_up, &every) != 0) {
+    worker->ev_catch_up = event_new(context->base, -1, 0, catch_up_cb, worker);
+    if (worker->ev_catch_up == NULL) {
         return err_set(err, ERR_NO_MEMORY, "lists");
     }
     catch_up_cb(-1, 0, worker);
@@ -228,10 +242,10 @@ list_worker_free(struct list_worker **worker)
     if (*worker == NULL) {
         return;
     }
+    background_free(&(*worker)->background);
     if ((*worker)->ev_catch_up != NULL) {
         event_free((*worker)->ev_catch_up);
     }
-    background_free(&(*worker)->background);
     gathered_free(&(*worker)->gathered);
     free(*worker);
     *worker = NULL;

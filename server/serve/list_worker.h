@@ -6,7 +6,8 @@
  * Flow      request -> [list_worker] -> page; or the begin of an export
  * Effects   one thread; of the gatherer also a timer: the rows catch up at the
  *           start and every LIST_WORKER_CATCH_UP_S, so that the first list
- *           after a quiet hour waits no longer than others
+ *           after a quiet hour waits no longer than others; when that takes
+ *           long, as beside a full feed, after a rest as many times as long
  *
  * Jobs are done one after the other, from a snapshot each; at most
  * LIST_WORKER_JOBS_MAX wait, then 503.
@@ -20,7 +21,11 @@
 struct http_request; /* server/serve/http.h */
 struct list_worker;
 
-enum { LIST_WORKER_JOBS_MAX = 128, LIST_WORKER_CATCH_UP_S = 10 };
+enum {
+    LIST_WORKER_JOBS_MAX = 128,
+    LIST_WORKER_CATCH_UP_S = 10,
+    LIST_WORKER_REST_TIMES = 4
+};
 
 /* `context` is borrowed; without a loop in it *out is NULL.
  * Errors  NO_MEMORY, IO */
