@@ -103,8 +103,11 @@ for size in $sizes; do
         --to "$(date -d "$oldest +31 days" +%Y-%m-%d)") ||
         give_up "the queries failed"
     keep grown_alone "$size" "$alone"
+    # The feed beside them adds a tenth at most, or a small store were none.
+    beside=$((size / 10 / seconds))
+    [ "$beside" -le "$feed_rate" ] || beside=$feed_rate
     asked=$("$bench" query --http "$http" --feed "$feed" --rate "$query_rate" \
-        --feed-rate "$feed_rate" --seconds "$seconds" --events off \
+        --feed-rate "$beside" --seconds "$seconds" --events off \
         --start "-$back" --days 1 --from "$oldest" \
         --to "$(date -d "$oldest +31 days" +%Y-%m-%d)") ||
         give_up "the queries failed"
