@@ -1,11 +1,13 @@
 // As many pages as are open: listeners.mjs URL COUNT PANELS, until it is killed.
 // Each listens to /v1/stream; with PANELS "on" each also asks what Now asks again
-// ten seconds after it last did, when something came. Says "ready" when all listen;
+// ten seconds and more after it last did, when something came. Says "ready" when all listen;
 // on SIGTERM a JSON line of what came.
 import { request } from 'node:http';
 
 const [url, count, panels] = process.argv.slice(2);
-const REFRESH_MS = 10000; // as in server/web/page/now.js
+const REFRESH_MS = 10000; // these three as in server/web/page/now.js
+const REFRESH_MOST_MS = 60000;
+const REFRESH_TIMES = 100;
 const today = new Date(Date.now() + 8 * 3600000).toISOString().slice(0, 10);
 const range = `from=${today}&to=${today}`;
 const paths = [
@@ -38,9 +40,12 @@ function listen(i) {
       seen.deltas++;
       if (panels !== 'on') return;
       timer ??= setTimeout(() => {
-        due = Date.now() + REFRESH_MS;
+        const begin = Date.now();
         timer = null;
-        Promise.all(paths.map(ask));
+        due = begin + REFRESH_MS;
+        Promise.all(paths.map(ask)).then(() => {
+          due = begin + Math.min(Math.max(REFRESH_MS, REFRESH_TIMES * (Date.now() - begin)), REFRESH_MOST_MS);
+        });
       }, Math.max(0, due - Date.now()));
     });
     answer.on('close', () => process.exit(1)); // it was cut

@@ -12,7 +12,11 @@ import {
 import { empty, into, note } from './state.js';
 
 const CARDS = ['received', 'complaints', 'repeats', 'third_calls', 'bursts', 'overdue', 'unfinished', 'in_time'];
-const REFRESH_MS = 10000; // of the panels that the stream does not carry
+// The panels that the stream does not carry are read again after ten seconds; when
+// that took long, as where many look, after a hundred times as long, a minute at most.
+const REFRESH_MS = 10000;
+const REFRESH_MOST_MS = 60000;
+const REFRESH_TIMES = 100;
 
 /** Sum of a counter over rows that fit. */
 function sum(rows, counter, fits = () => true) {
@@ -80,6 +84,7 @@ function draw(view) {
       feedPanel(view)));
 
   let lastSlow = Date.now();
+  let refreshMs = REFRESH_MS;
   let timer = null;
   const refreshSlow = () => {
     if (document.hidden) { // nobody looks: when somebody does
@@ -88,7 +93,9 @@ function draw(view) {
     }
     timer = null;
     lastSlow = Date.now();
-    for (const again of slow) again();
+    Promise.allSettled(slow.map((again) => again())).then(() => {
+      refreshMs = Math.min(Math.max(REFRESH_MS, REFRESH_TIMES * (Date.now() - lastSlow)), REFRESH_MOST_MS);
+    });
   };
   signal.addEventListener('abort', () => clearTimeout(timer));
   live.follow(isToday ? { unit: params.unit } : base, (update) => {
@@ -102,7 +109,7 @@ function draw(view) {
     for (const again of charts) again();
     view.setFeed(update);
     if (update.alert) tellAlert(update.alert);
-    timer ??= setTimeout(refreshSlow, Math.max(0, lastSlow + REFRESH_MS - Date.now()));
+    timer ??= setTimeout(refreshSlow, Math.max(0, lastSlow + refreshMs - Date.now()));
   }, signal);
 }
 
@@ -304,7 +311,7 @@ function trend(view, base, slow) {
     ], starts, { className: 'numbers' })));
   };
   load().catch((error) => { if (!signal.aborted) fill(details, h('p', { class: 'hint' }, error.message)); });
-  slow.push(() => { if (!details.querySelector('details[open]')) load().catch(() => {}); });
+  slow.push(() => (details.querySelector('details[open]') ? null : load().catch(() => {})));
   return panel(title, picture.element, details);
 }
 
