@@ -113,7 +113,7 @@ expire_all(struct run *run, struct expire_progress *progress, struct err *err)
     }
     progress_stop(&line);
     expire_progress(run->expire, progress);
-    if (progress->state == EXPIRE_FAILED) {
+    if (progress->state == LONG_RUN_FAILED) {
         *err = progress->err;
     }
     return err->code;
@@ -144,7 +144,7 @@ int
 cmd_expire(int argc, char **argv)
 {
     struct run run = {.expire = NULL};
-    struct expire_progress progress = {.state = EXPIRE_IDLE};
+    struct expire_progress progress = {.state = LONG_RUN_IDLE};
     struct err err = {0};
     int exit_code = CLI_FINE;
 
@@ -161,7 +161,7 @@ cmd_expire(int argc, char **argv)
         exit_code = cli_fail(&err);
     } else {
         exit_code = put_summary(&progress.mark);
-        if (progress.state == EXPIRE_STOPPED) {
+        if (progress.state == LONG_RUN_STOPPED) {
             (void)err_set(&err, ERR_BUSY,
                           "stopped; the same command goes on from here");
             exit_code = cli_fail(&err);

@@ -66,7 +66,7 @@ reclassify_all(struct run *run,
     }
     progress_stop(&line);
     reclassify_progress(run->reclassify, progress);
-    if (progress->state == RECLASSIFY_FAILED) {
+    if (progress->state == LONG_RUN_FAILED) {
         *err = progress->err;
     }
     return err->code;
@@ -95,7 +95,7 @@ int
 cmd_reclassify(int argc, char **argv)
 {
     struct run run = {.reclassify = NULL};
-    struct reclassify_progress progress = {.state = RECLASSIFY_IDLE};
+    struct reclassify_progress progress = {.state = LONG_RUN_IDLE};
     struct err err = {0};
     int exit_code = CLI_FINE;
 
@@ -113,7 +113,7 @@ cmd_reclassify(int argc, char **argv)
         exit_code = cli_fail(&err);
     } else {
         exit_code = put_summary(&progress);
-        if (progress.state == RECLASSIFY_STOPPED) {
+        if (progress.state == LONG_RUN_STOPPED) {
             (void)err_set(&err, ERR_BUSY,
                           "stopped; the same command goes on from here");
             exit_code = cli_fail(&err);

@@ -233,9 +233,9 @@ keep_cb(evutil_socket_t fd, short what, void *data)
     (void)fd;
     (void)what;
     expire_progress(server->expire, &progress);
-    if (server->draining || progress.state == EXPIRE_RUNNING ||
+    if (server->draining || progress.state == LONG_RUN_RUNNING ||
         server->kept_us == before_us ||
-        (progress.state == EXPIRE_DONE &&
+        (progress.state == LONG_RUN_DONE &&
          progress.mark.before_us >= before_us)) {
         return;
     }

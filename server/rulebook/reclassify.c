@@ -2,11 +2,9 @@
 #define LOG_MODULE "reclassify"
 #include "server/rulebook/reclassify.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include "analyzers/classify.h"
 #include "server/base/clock.h"
@@ -33,36 +31,18 @@ struct step {
     uint64_t skipped;              /* judged by these tables already */
     bool outdated;                 /* other tables are in force */
     bool ended;                    /* no ticket is left */
-    bool written;                  /* the writer has answered */
-    struct err err;
-    int64_t took_us;
 };
 
 struct reclassify {
     const struct store *store;
-    struct writer *writer;
     struct rulebook *rulebook;
     bool rest;
 
-    pthread_mutex_t lock; /* over all below */
-    pthread_cond_t moved; /* the writer answered, stop was asked, it ended */
-    pthread_t thread;
-    bool thread_started; /* and not joined */
-    bool stop;
-    struct reclassify_progress progress;
-    int64_t run_started_us; /* of this thread, for the rate */
-    uint64_t run_done_before;
+    struct long_run run;
+    struct reclassify_progress progress; /* but state and err: the run's */
+    uint64_t run_done_before;            /* for the rate */
     struct step step; /* the thread's, the writer's while it is written */
 };
-
-const char *
-reclassify_state_name(enum reclassify_state state)
-{
-    static const char *const names[] = {"idle", "running", "done", "stopped",
-                                        "failed"};
-
-    return names[state];
-}
 
 /* ---- the writer's part ---- */
 
@@ -97,27 +77,6 @@ write_step(void *data, struct ledger *ledger, struct err *err)
         mark->moved += outcome == LEDGER_REJUDGED_MOVED;
     }
     return ledger_put_reclassify(ledger, mark, err);
-}
-
-/* Writer thread. */
-static void
-step_written(void *data, const struct err *err)
-{
-    struct reclassify *reclassify = data;
-
-    (void)pthread_mutex_lock(&reclassify->lock);
-    reclassify->step.err = *err;
-    reclassify->step.written = true;
-    (void)pthread_cond_broadcast(&reclassify->moved);
-    (void)pthread_mutex_unlock(&reclassify->lock);
-}
-
-static enum err_code
-run_write_step(void *data, struct ledger *ledger, struct err *err)
-{
-    struct reclassify *reclassify = data;
-
-    return write_step(&reclassify->step, ledger, err);
 }
 
 /* ---- judging ---- */
@@ -191,57 +150,17 @@ judge_step(struct reclassify *reclassify,
 
 /* ---- the thread ---- */
 
-static bool
-stop_asked(struct reclassify *reclassify)
-{
-    bool stop;
-
-    (void)pthread_mutex_lock(&reclassify->lock);
-    stop = reclassify->stop;
-    (void)pthread_mutex_unlock(&reclassify->lock);
-    return stop;
-}
-
-/* Wait for so long, or until stop is asked. */
-static void
-rest_for(struct reclassify *reclassify, int64_t us)
-{
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    us += until.tv_nsec / 1000;
-    until.tv_sec += us / 1000000;
-    until.tv_nsec = us % 1000000 * 1000;
-    (void)pthread_mutex_lock(&reclassify->lock);
-    while (!reclassify->stop &&
-           pthread_cond_timedwait(&reclassify->moved, &reclassify->lock,
-                                  &until) == 0) {
-    }
-    (void)pthread_mutex_unlock(&reclassify->lock);
-}
-
-/* Hand the step to the writer and wait for its commit. */
-static void
-commit_step(struct reclassify *reclassify)
+/* Hand the step to the writer and wait for its commit; how long it took. */
+static int64_t
+commit_step(struct reclassify *reclassify, struct err *err)
 {
     struct step *step = &reclassify->step;
     int64_t start_us = clock_mono_us();
 
     step->outdated = false;
-    step->written = false;
-    step->err = (struct err){0};
     step->mark.ended_us = step->ended ? clock_now_us() : 0;
-    if (!writer_run(reclassify->writer, run_write_step, step_written,
-                    reclassify)) {
-        (void)err_set(&step->err, ERR_BUSY, "the server is stopping");
-        return;
-    }
-    (void)pthread_mutex_lock(&reclassify->lock);
-    while (!step->written) {
-        (void)pthread_cond_wait(&reclassify->moved, &reclassify->lock);
-    }
-    (void)pthread_mutex_unlock(&reclassify->lock);
-    step->took_us = clock_mono_us() - start_us;
+    (void)long_run_write(&reclassify->run, write_step, step, err);
+    return clock_mono_us() - start_us;
 }
 
 /* Where to begin: where it stood, by the same tables, or in front. */
@@ -276,36 +195,32 @@ publish(struct reclassify *reclassify, bool new_run)
 {
     const struct ledger_reclassify *mark = &reclassify->step.mark;
 
-    (void)pthread_mutex_lock(&reclassify->lock);
+    (void)pthread_mutex_lock(&reclassify->run.lock);
     reclassify->progress.mark = *mark;
     if (new_run) {
-        reclassify->run_started_us = clock_mono_us();
+        reclassify->run.started_us = clock_mono_us();
         reclassify->run_done_before = mark->done;
     }
-    (void)pthread_mutex_unlock(&reclassify->lock);
+    (void)pthread_mutex_unlock(&reclassify->run.lock);
 }
 
 static void
 end_run(struct reclassify *reclassify,
-        enum reclassify_state state,
+        enum long_run_state state,
         const struct err *err)
 {
     const struct ledger_reclassify *mark = &reclassify->step.mark;
 
-    if (state == RECLASSIFY_FAILED) {
+    if (state == LONG_RUN_FAILED) {
         log_error("stopped err=%s ctx=\"%s\"", err_code_name(err->code),
                   err->detail);
     } else {
         log_info("%s tables=%s done=%llu moved=%llu",
-                 reclassify_state_name(state), mark->dictionary,
+                 long_run_state_name(state), mark->dictionary,
                  (unsigned long long)mark->done,
                  (unsigned long long)mark->moved);
     }
-    (void)pthread_mutex_lock(&reclassify->lock);
-    reclassify->progress.state = state;
-    reclassify->progress.err = *err;
-    (void)pthread_cond_broadcast(&reclassify->moved);
-    (void)pthread_mutex_unlock(&reclassify->lock);
+    long_run_end(&reclassify->run, state, err);
 }
 
 /* Steps by one edition. True: other tables are in force, begin again. */
@@ -314,51 +229,51 @@ run_edition(struct reclassify *reclassify, struct edition *edition)
 {
     struct step *step = &reclassify->step;
     struct classify_scratch *scratch = NULL;
-    enum reclassify_state state = RECLASSIFY_STOPPED;
+    enum long_run_state state = LONG_RUN_STOPPED;
     struct err err = {0};
     bool again = false;
 
     step->edition = edition;
     if (classify_scratch_new(edition->dictionary, &scratch, &err) != ERR_OK ||
         first_mark(reclassify, edition, &step->mark, &err) != ERR_OK) {
-        state = RECLASSIFY_FAILED;
+        state = LONG_RUN_FAILED;
     } else {
         publish(reclassify, true);
         log_info("by tables %s from=%llu", step->mark.dictionary,
                  (unsigned long long)step->mark.next);
     }
-    while (err.code == ERR_OK && !stop_asked(reclassify)) {
+    while (err.code == ERR_OK && !long_run_stop_asked(&reclassify->run)) {
         struct ledger_reclassify before = step->mark;
+        int64_t took_us;
 
         if (!rulebook_is_current(reclassify->rulebook, edition)) {
             again = true;
             break;
         }
         if (judge_step(reclassify, scratch, &err) != ERR_OK) {
-            state = RECLASSIFY_FAILED;
+            state = LONG_RUN_FAILED;
             break;
         }
-        commit_step(reclassify);
-        if (step->outdated ||
-            err_code_kind(step->err.code) == ERR_KIND_NO_ROOM) {
+        took_us = commit_step(reclassify, &err);
+        if (step->outdated || err_code_kind(err.code) == ERR_KIND_NO_ROOM) {
             step->mark = before;
-            rest_for(reclassify, step->outdated ? 0 : RECLASSIFY_RETRY_US);
+            err = (struct err){0};
+            long_run_rest(&reclassify->run,
+                          step->outdated ? 0 : RECLASSIFY_RETRY_US);
             continue;
         }
-        if (step->err.code != ERR_OK) {
+        if (err.code != ERR_OK) {
             step->mark = before;
-            err = step->err;
-            state =
-                err.code == ERR_BUSY ? RECLASSIFY_STOPPED : RECLASSIFY_FAILED;
+            state = err.code == ERR_BUSY ? LONG_RUN_STOPPED : LONG_RUN_FAILED;
             break;
         }
         publish(reclassify, false);
         if (step->ended) {
-            state = RECLASSIFY_DONE;
+            state = LONG_RUN_DONE;
             break;
         }
         if (reclassify->rest) {
-            rest_for(reclassify, step->took_us);
+            long_run_rest(&reclassify->run, took_us);
         }
     }
     classify_scratch_free(&scratch);
@@ -395,31 +310,16 @@ reclassify_new(const struct store *store,
                struct err *err)
 {
     struct reclassify *reclassify = calloc(1, sizeof(*reclassify));
-    pthread_condattr_t attributes;
 
     if (reclassify == NULL) {
         return err_set(err, ERR_NO_MEMORY, "reclassify");
     }
     reclassify->store = store;
-    reclassify->writer = writer;
     reclassify->rulebook = rulebook;
     reclassify->rest = rest;
-    (void)pthread_mutex_init(&reclassify->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&reclassify->moved, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    long_run_init(&reclassify->run, writer);
     *out = reclassify;
     return ERR_OK;
-}
-
-static void
-join(struct reclassify *reclassify)
-{
-    if (reclassify->thread_started) {
-        (void)pthread_join(reclassify->thread, NULL);
-        reclassify->thread_started = false;
-    }
 }
 
 void
@@ -428,10 +328,7 @@ reclassify_free(struct reclassify **reclassify)
     if (*reclassify == NULL) {
         return;
     }
-    reclassify_stop(*reclassify);
-    join(*reclassify);
-    (void)pthread_cond_destroy(&(*reclassify)->moved);
-    (void)pthread_mutex_destroy(&(*reclassify)->lock);
+    long_run_release(&(*reclassify)->run);
     free(*reclassify);
     *reclassify = NULL;
 }
@@ -442,30 +339,14 @@ begin(struct reclassify *reclassify,
       const struct ledger_reclassify *mark,
       struct err *err)
 {
-    bool running;
-
-    (void)pthread_mutex_lock(&reclassify->lock);
-    running = reclassify->progress.state == RECLASSIFY_RUNNING;
-    if (!running) {
-        reclassify->progress = (struct reclassify_progress){
-            .state = RECLASSIFY_RUNNING, .mark = *mark};
-        reclassify->run_started_us = clock_mono_us();
-        reclassify->run_done_before = mark->done;
-        reclassify->stop = false;
-    }
-    (void)pthread_mutex_unlock(&reclassify->lock);
-    if (running) {
+    if (long_run_state(&reclassify->run) == LONG_RUN_RUNNING) {
         return ERR_OK;
     }
-    join(reclassify);
-    if (pthread_create(&reclassify->thread, NULL, reclassify_thread,
-                       reclassify) != 0) {
-        (void)err_set(err, ERR_NO_MEMORY, "cannot start a thread");
-        end_run(reclassify, RECLASSIFY_FAILED, err);
-        return err->code;
-    }
-    reclassify->thread_started = true;
-    return ERR_OK;
+    (void)pthread_mutex_lock(&reclassify->run.lock);
+    reclassify->progress.mark = *mark;
+    reclassify->run_done_before = mark->done;
+    (void)pthread_mutex_unlock(&reclassify->run.lock);
+    return long_run_start(&reclassify->run, reclassify_thread, reclassify, err);
 }
 
 enum err_code
@@ -494,18 +375,15 @@ reclassify_resume(struct reclassify *reclassify, struct err *err)
     if (mark.ended_us == 0) {
         return begin(reclassify, &mark, err);
     }
-    reclassify->progress.state = RECLASSIFY_DONE;
     reclassify->progress.mark = mark;
+    long_run_was_done(&reclassify->run);
     return ERR_OK;
 }
 
 void
 reclassify_stop(struct reclassify *reclassify)
 {
-    (void)pthread_mutex_lock(&reclassify->lock);
-    reclassify->stop = true;
-    (void)pthread_cond_broadcast(&reclassify->moved);
-    (void)pthread_mutex_unlock(&reclassify->lock);
+    long_run_stop(&reclassify->run);
 }
 
 void
@@ -515,13 +393,15 @@ reclassify_progress(struct reclassify *reclassify,
     uint64_t done;
     int64_t took_us;
 
-    (void)pthread_mutex_lock(&reclassify->lock);
+    (void)pthread_mutex_lock(&reclassify->run.lock);
     *out = reclassify->progress;
+    out->state = reclassify->run.state;
+    out->err = reclassify->run.err;
     done = out->mark.done - reclassify->run_done_before;
-    took_us = clock_mono_us() - reclassify->run_started_us;
-    (void)pthread_mutex_unlock(&reclassify->lock);
+    took_us = clock_mono_us() - reclassify->run.started_us;
+    (void)pthread_mutex_unlock(&reclassify->run.lock);
     out->left_us = -1;
-    if (out->state == RECLASSIFY_RUNNING && done > 0 && took_us > 0) {
+    if (out->state == LONG_RUN_RUNNING && done > 0 && took_us > 0) {
         uint64_t left = out->mark.total > out->mark.done
                             ? out->mark.total - out->mark.done
                             : 0;
@@ -534,20 +414,5 @@ reclassify_progress(struct reclassify *reclassify,
 bool
 reclassify_wait(struct reclassify *reclassify, int64_t timeout_us)
 {
-    struct timespec until;
-    bool ended;
-    int rc = 0;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    timeout_us += until.tv_nsec / 1000;
-    until.tv_sec += timeout_us / 1000000;
-    until.tv_nsec = timeout_us % 1000000 * 1000;
-    (void)pthread_mutex_lock(&reclassify->lock);
-    while (reclassify->progress.state == RECLASSIFY_RUNNING && rc == 0) {
-        rc = pthread_cond_timedwait(&reclassify->moved, &reclassify->lock,
-                                    &until);
-    }
-    ended = reclassify->progress.state != RECLASSIFY_RUNNING;
-    (void)pthread_mutex_unlock(&reclassify->lock);
-    return ended;
+    return long_run_wait(&reclassify->run, timeout_us);
 }

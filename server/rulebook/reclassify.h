@@ -13,26 +13,17 @@
 #ifndef RULEBOOK_RECLASSIFY_H
 #define RULEBOOK_RECLASSIFY_H
 
+#include "server/long_run.h"
 #include "server/rulebook/rulebook.h"
-#include "server/writer.h"
 
 enum { RECLASSIFY_STEP_TICKETS = 256 };
 
-enum reclassify_state {
-    RECLASSIFY_IDLE,    /* never asked for */
-    RECLASSIFY_RUNNING, /* also while the disk is full */
-    RECLASSIFY_DONE,
-    RECLASSIFY_STOPPED, /* asked to stop; the position is kept */
-    RECLASSIFY_FAILED
-};
-const char *reclassify_state_name(enum reclassify_state state); /* "running" */
-
 struct reclassify_progress {
-    enum reclassify_state state;
+    enum long_run_state state;
     struct ledger_reclassify mark;
     uint64_t per_second; /* 0: not known yet */
     int64_t left_us;     /* until the end at this rate; -1: not known */
-    struct err err;      /* RECLASSIFY_FAILED */
+    struct err err;      /* LONG_RUN_FAILED */
 };
 
 struct reclassify;

@@ -190,7 +190,7 @@ reclassify_answer(struct http_request *http,
     buf_init(&body, ADMIN_ANSWER_BYTES_MAX);
     json_init(&json, &body);
     json_open_object(&json);
-    json_put_text(&json, "state", reclassify_state_name(progress.state));
+    json_put_text(&json, "state", long_run_state_name(progress.state));
     json_put_text(&json, "dictionary",
                   progress.mark.dictionary[0] != '\0' ? progress.mark.dictionary
                                                       : NULL);
@@ -207,7 +207,7 @@ reclassify_answer(struct http_request *http,
     put_time(&json, "started_at", progress.mark.started_us);
     put_time(&json, "ended_at", progress.mark.ended_us);
     json_put_text(&json, "error",
-                  progress.state == RECLASSIFY_FAILED ? progress.err.detail
+                  progress.state == LONG_RUN_FAILED ? progress.err.detail
                                                       : NULL);
     json_close_object(&json);
     buf_put_char(&body, '\n');

@@ -33,9 +33,9 @@ expire_answer(struct http_request *http, struct expire *expire, unsigned status)
     buf_init(&body, ADMIN_ANSWER_BYTES_MAX);
     json_init(&json, &body);
     json_open_object(&json);
-    json_put_text(&json, "state", expire_state_name(progress.state));
+    json_put_text(&json, "state", long_run_state_name(progress.state));
     put_time(&json, "before",
-             progress.state != EXPIRE_IDLE ? mark->before_us : 0);
+             progress.state != LONG_RUN_IDLE ? mark->before_us : 0);
     json_put_bool(&json, "open", mark->open_too);
     json_put_uint(&json, "tickets", mark->tickets);
     json_put_uint(&json, "events", mark->events);
@@ -47,7 +47,7 @@ expire_answer(struct http_request *http, struct expire *expire, unsigned status)
     put_time(&json, "started_at", mark->started_us);
     put_time(&json, "ended_at", mark->ended_us);
     json_put_text(&json, "error",
-                  progress.state == EXPIRE_FAILED ? progress.err.detail : NULL);
+                  progress.state == LONG_RUN_FAILED ? progress.err.detail : NULL);
     json_close_object(&json);
     buf_put_char(&body, '\n');
     answer_buf(http, status, "application/json", &body);

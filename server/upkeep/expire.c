@@ -2,11 +2,9 @@
 #define LOG_MODULE "expire"
 #include "server/upkeep/expire.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include "analyzers/repeat.h"
 #include "server/base/clock.h"
@@ -41,36 +39,18 @@ struct step {
     size_t looked_at;
     struct place place;        /* behind it */
     struct ledger_expire mark; /* how it will stand behind it */
-    bool written;              /* the writer has answered */
-    struct err err;
-    int64_t took_us;
 };
 
 struct expire {
     const struct store *store;
-    struct writer *writer;
     struct rulebook *rulebook;
     bool rest;
 
-    pthread_mutex_t lock; /* over all below */
-    pthread_cond_t moved; /* the writer answered, stop was asked, it ended */
-    pthread_t thread;
-    bool thread_started; /* and not joined */
-    bool stop;
-    struct expire_progress progress;
-    int64_t run_started_us; /* of this thread, for the rate */
-    uint64_t run_tickets_before;
+    struct long_run run;
+    struct expire_progress progress; /* but state and err: the run's */
+    uint64_t run_tickets_before;     /* for the rate */
     struct step step; /* the thread's, the writer's while it is written */
 };
-
-const char *
-expire_state_name(enum expire_state state)
-{
-    static const char *const names[] = {"idle", "running", "done", "stopped",
-                                        "failed"};
-
-    return names[state];
-}
 
 /* ---- the writer's part ---- */
 
@@ -140,27 +120,13 @@ write_step(void *data, struct ledger *ledger, struct err *err)
         [EVENTS] = write_events,
         [REJECTS] = write_rejects,
         [PERSONS] = write_persons};
-    struct expire *expire = data;
-    struct step *step = &expire->step;
+    struct step *step = data;
 
     if (step->place.phase != END &&
         writes[step->place.phase](step, ledger, err) != ERR_OK) {
         return err->code;
     }
     return ledger_put_expire(ledger, &step->mark, err);
-}
-
-/* Writer thread. */
-static void
-step_written(void *data, const struct err *err)
-{
-    struct expire *expire = data;
-
-    (void)pthread_mutex_lock(&expire->lock);
-    expire->step.err = *err;
-    expire->step.written = true;
-    (void)pthread_cond_broadcast(&expire->moved);
-    (void)pthread_mutex_unlock(&expire->lock);
 }
 
 /* ---- what is old enough: one snapshot a step ---- */
@@ -337,62 +303,16 @@ list_step(struct expire *expire, struct err *err)
 
 /* ---- the thread ---- */
 
-static bool
-stop_asked(struct expire *expire)
-{
-    bool stop;
-
-    (void)pthread_mutex_lock(&expire->lock);
-    stop = expire->stop;
-    (void)pthread_mutex_unlock(&expire->lock);
-    return stop;
-}
-
-static struct timespec
-mono_in(int64_t us)
-{
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    us += until.tv_nsec / 1000;
-    until.tv_sec += us / 1000000;
-    until.tv_nsec = us % 1000000 * 1000;
-    return until;
-}
-
-/* Wait for so long, or until stop is asked. */
-static void
-rest_for(struct expire *expire, int64_t us)
-{
-    struct timespec until = mono_in(us);
-
-    (void)pthread_mutex_lock(&expire->lock);
-    while (!expire->stop &&
-           pthread_cond_timedwait(&expire->moved, &expire->lock, &until) == 0) {
-    }
-    (void)pthread_mutex_unlock(&expire->lock);
-}
-
-/* Hand the step to the writer and wait for its commit. */
-static void
-commit_step(struct expire *expire)
+/* Hand the step to the writer and wait for its commit; how long it took. */
+static int64_t
+commit_step(struct expire *expire, struct err *err)
 {
     struct step *step = &expire->step;
     int64_t start_us = clock_mono_us();
 
-    step->written = false;
-    step->err = (struct err){0};
     step->mark.ended_us = step->place.phase == END ? clock_now_us() : 0;
-    if (!writer_run(expire->writer, write_step, step_written, expire)) {
-        (void)err_set(&step->err, ERR_BUSY, "the server is stopping");
-        return;
-    }
-    (void)pthread_mutex_lock(&expire->lock);
-    while (!step->written) {
-        (void)pthread_cond_wait(&expire->moved, &expire->lock);
-    }
-    (void)pthread_mutex_unlock(&expire->lock);
-    step->took_us = clock_mono_us() - start_us;
+    (void)long_run_write(&expire->run, write_step, step, err);
+    return clock_mono_us() - start_us;
 }
 
 static void
@@ -400,63 +320,60 @@ publish(struct expire *expire)
 {
     const struct step *step = &expire->step;
 
-    (void)pthread_mutex_lock(&expire->lock);
+    (void)pthread_mutex_lock(&expire->run.lock);
     expire->progress.mark = step->mark;
     if (step->place.phase == TICKETS && step->place.number != 0) {
         expire->progress.at_us = step->place.at_us;
     }
-    (void)pthread_mutex_unlock(&expire->lock);
+    (void)pthread_mutex_unlock(&expire->run.lock);
 }
 
 static void
-end_run(struct expire *expire, enum expire_state state, const struct err *err)
+end_run(struct expire *expire, enum long_run_state state, const struct err *err)
 {
     const struct ledger_expire *mark = &expire->step.mark;
 
-    if (state == EXPIRE_FAILED) {
+    if (state == LONG_RUN_FAILED) {
         log_error("stopped err=%s ctx=\"%s\"", err_code_name(err->code),
                   err->detail);
     } else {
         log_info(
             "%s tickets=%llu events=%llu rejects=%llu open=%llu "
             "named=%llu",
-            expire_state_name(state), (unsigned long long)mark->tickets,
+            long_run_state_name(state), (unsigned long long)mark->tickets,
             (unsigned long long)mark->events, (unsigned long long)mark->rejects,
             (unsigned long long)mark->open, (unsigned long long)mark->named);
     }
-    (void)pthread_mutex_lock(&expire->lock);
-    expire->progress.state = state;
-    expire->progress.err = *err;
-    (void)pthread_cond_broadcast(&expire->moved);
-    (void)pthread_mutex_unlock(&expire->lock);
+    long_run_end(&expire->run, state, err);
 }
 
 /* One step: list, write. False: it has ended, *state says how. */
 static bool
-run_step(struct expire *expire, enum expire_state *state, struct err *err)
+run_step(struct expire *expire, enum long_run_state *state, struct err *err)
 {
     struct step *step = &expire->step;
     struct ledger_expire mark = step->mark;
     struct place place = step->place;
+    int64_t took_us;
 
     if (list_step(expire, err) != ERR_OK) {
-        *state = EXPIRE_FAILED;
+        *state = LONG_RUN_FAILED;
         return false;
     }
     if (step->count == 0 && step->place.phase != END) {
         return true; /* look on */
     }
-    commit_step(expire);
-    if (err_code_kind(step->err.code) == ERR_KIND_NO_ROOM) {
+    took_us = commit_step(expire, err);
+    if (err_code_kind(err->code) == ERR_KIND_NO_ROOM) {
         step->mark = mark;
         step->place = place;
-        rest_for(expire, EXPIRE_RETRY_US);
+        *err = (struct err){0};
+        long_run_rest(&expire->run, EXPIRE_RETRY_US);
         return true;
     }
-    if (step->err.code != ERR_OK) {
+    if (err->code != ERR_OK) {
         step->mark = mark;
-        *err = step->err;
-        *state = err->code == ERR_BUSY ? EXPIRE_STOPPED : EXPIRE_FAILED;
+        *state = err->code == ERR_BUSY ? LONG_RUN_STOPPED : LONG_RUN_FAILED;
         return false;
     }
     /* What was listed in this transaction may have moved the horizon. */
@@ -466,11 +383,11 @@ run_step(struct expire *expire, enum expire_state *state, struct err *err)
     }
     publish(expire);
     if (step->place.phase == END) {
-        *state = EXPIRE_DONE;
+        *state = LONG_RUN_DONE;
         return false;
     }
     if (expire->rest) {
-        rest_for(expire, step->took_us);
+        long_run_rest(&expire->run, took_us);
     }
     return true;
 }
@@ -479,11 +396,12 @@ static void *
 expire_thread(void *data)
 {
     struct expire *expire = data;
-    enum expire_state state = EXPIRE_STOPPED;
+    enum long_run_state state = LONG_RUN_STOPPED;
     struct err err = {0};
 
     (void)prctl(PR_SET_NAME, "suqiu-expire");
-    while (!stop_asked(expire) && run_step(expire, &state, &err)) {
+    while (!long_run_stop_asked(&expire->run) &&
+           run_step(expire, &state, &err)) {
     }
     end_run(expire, state, &err);
     return NULL;
@@ -500,31 +418,16 @@ expire_new(const struct store *store,
            struct err *err)
 {
     struct expire *expire = calloc(1, sizeof(*expire));
-    pthread_condattr_t attributes;
 
     if (expire == NULL) {
         return err_set(err, ERR_NO_MEMORY, "expire");
     }
     expire->store = store;
-    expire->writer = writer;
     expire->rulebook = rulebook;
     expire->rest = rest;
-    (void)pthread_mutex_init(&expire->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&expire->moved, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    long_run_init(&expire->run, writer);
     *out = expire;
     return ERR_OK;
-}
-
-static void
-join(struct expire *expire)
-{
-    if (expire->thread_started) {
-        (void)pthread_join(expire->thread, NULL);
-        expire->thread_started = false;
-    }
 }
 
 void
@@ -533,38 +436,26 @@ expire_free(struct expire **expire)
     if (*expire == NULL) {
         return;
     }
-    expire_stop(*expire);
-    join(*expire);
-    (void)pthread_cond_destroy(&(*expire)->moved);
-    (void)pthread_mutex_destroy(&(*expire)->lock);
+    long_run_release(&(*expire)->run);
     free(*expire);
     *expire = NULL;
 }
 
+/* Not while one runs. */
 static enum err_code
 begin(struct expire *expire, const struct ledger_expire *mark, struct err *err)
 {
-    join(expire);
-    (void)pthread_mutex_lock(&expire->lock);
+    (void)pthread_mutex_lock(&expire->run.lock);
     expire->step.mark = *mark;
     expire->step.mark.open = 0; /* they are looked at again */
     expire->step.mark.named = 0;
     expire->step.place = (struct place){.phase = TICKETS};
-    expire->progress = (struct expire_progress){.state = EXPIRE_RUNNING,
-                                                .mark = expire->step.mark};
-    expire->run_started_us = clock_mono_us();
+    expire->progress = (struct expire_progress){.mark = expire->step.mark};
     expire->run_tickets_before = mark->tickets;
-    expire->stop = false;
-    (void)pthread_mutex_unlock(&expire->lock);
+    (void)pthread_mutex_unlock(&expire->run.lock);
     log_info("tickets of before_us=%lld open_too=%d",
              (long long)mark->before_us, mark->open_too);
-    if (pthread_create(&expire->thread, NULL, expire_thread, expire) != 0) {
-        (void)err_set(err, ERR_NO_MEMORY, "cannot start a thread");
-        end_run(expire, EXPIRE_FAILED, err);
-        return err->code;
-    }
-    expire->thread_started = true;
-    return ERR_OK;
+    return long_run_start(&expire->run, expire_thread, expire, err);
 }
 
 /* What the store says of the last run. */
@@ -608,7 +499,7 @@ expire_start(struct expire *expire,
     struct ledger_expire mark = {.horizon_us = INT64_MIN};
 
     expire_progress(expire, &now);
-    if (now.state == EXPIRE_RUNNING) {
+    if (now.state == LONG_RUN_RUNNING) {
         return now.mark.before_us == before_us && now.mark.open_too == open_too
                    ? ERR_OK
                    : err_set(err, ERR_BUSY,
@@ -640,18 +531,15 @@ expire_resume(struct expire *expire, struct err *err)
     if (mark.ended_us == 0) {
         return begin(expire, &mark, err);
     }
-    expire->progress.state = EXPIRE_DONE;
     expire->progress.mark = mark;
+    long_run_was_done(&expire->run);
     return ERR_OK;
 }
 
 void
 expire_stop(struct expire *expire)
 {
-    (void)pthread_mutex_lock(&expire->lock);
-    expire->stop = true;
-    (void)pthread_cond_broadcast(&expire->moved);
-    (void)pthread_mutex_unlock(&expire->lock);
+    long_run_stop(&expire->run);
 }
 
 void
@@ -660,12 +548,14 @@ expire_progress(struct expire *expire, struct expire_progress *out)
     uint64_t done;
     int64_t took_us;
 
-    (void)pthread_mutex_lock(&expire->lock);
+    (void)pthread_mutex_lock(&expire->run.lock);
     *out = expire->progress;
+    out->state = expire->run.state;
+    out->err = expire->run.err;
     done = out->mark.tickets - expire->run_tickets_before;
-    took_us = clock_mono_us() - expire->run_started_us;
-    (void)pthread_mutex_unlock(&expire->lock);
-    if (out->state == EXPIRE_RUNNING && done > 0 && took_us > 0) {
+    took_us = clock_mono_us() - expire->run.started_us;
+    (void)pthread_mutex_unlock(&expire->run.lock);
+    if (out->state == LONG_RUN_RUNNING && done > 0 && took_us > 0) {
         out->per_second = done * UINT64_C(1000000) / (uint64_t)took_us;
     }
 }
@@ -673,15 +563,5 @@ expire_progress(struct expire *expire, struct expire_progress *out)
 bool
 expire_wait(struct expire *expire, int64_t timeout_us)
 {
-    struct timespec until = mono_in(timeout_us);
-    bool ended;
-    int rc = 0;
-
-    (void)pthread_mutex_lock(&expire->lock);
-    while (expire->progress.state == EXPIRE_RUNNING && rc == 0) {
-        rc = pthread_cond_timedwait(&expire->moved, &expire->lock, &until);
-    }
-    ended = expire->progress.state != EXPIRE_RUNNING;
-    (void)pthread_mutex_unlock(&expire->lock);
-    return ended;
+    return long_run_wait(&expire->run, timeout_us);
 }

@@ -16,29 +16,20 @@
 #ifndef UPKEEP_EXPIRE_H
 #define UPKEEP_EXPIRE_H
 
+#include "server/long_run.h"
 #include "server/rulebook/rulebook.h"
-#include "server/writer.h"
 
 enum {
     EXPIRE_STEP_TICKETS = 256, /* in one transaction; or events */
     EXPIRE_STEP_SMALL = 1024   /* or refused lines, or persons */
 };
 
-enum expire_state {
-    EXPIRE_IDLE,    /* never asked for */
-    EXPIRE_RUNNING, /* also while the disk is full */
-    EXPIRE_DONE,
-    EXPIRE_STOPPED, /* asked to stop */
-    EXPIRE_FAILED
-};
-const char *expire_state_name(enum expire_state state); /* "running" */
-
 struct expire_progress {
-    enum expire_state state;
+    enum long_run_state state;
     struct ledger_expire mark;
     int64_t at_us;       /* has come back to tickets of this time; 0: not yet */
     uint64_t per_second; /* tickets; 0: not known yet */
-    struct err err;      /* EXPIRE_FAILED */
+    struct err err;      /* LONG_RUN_FAILED */
 };
 
 struct expire;
